@@ -1,0 +1,1 @@
+"""The vocabulary that every room shares. It imports nothing of ours."""

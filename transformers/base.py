@@ -1,0 +1,83 @@
+"""What a transformer is. Pure: message in, bytes out; no sockets, no store, no clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What a channel makes of a document at the door: one message to be."""
+
+    #: Ordering key: messages with the same key never overtake (patient identifier and issuer by default).
+    key: str
+    #: Searchable values, by the names of the mapping's `index:`.
+    index: Mapping[str, str] = field(default_factory=dict)
+    #: Entry number of a Bundle that this message is about; None for all of it.
+    focus: int | None = None
+    #: Identity that the content gives (Bundle.identifier, MSH-3/4/10); None: the SHA-256 of the bytes.
+    identity: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a transformation may know beside the document."""
+
+    now: datetime
+    control_id: str
+    destination: str
+    focus: int | None = None
+    #: The destination has accepted an earlier message about the same thing (`%known`).
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transformed:
+    """The bytes to send."""
+
+    encoded: bytes
+    control_id: str
+    #: Event of the route that chose the rules.
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filtered:
+    """A rule said no; `reason` is the rule's own text and place."""
+
+    reason: str
+
+
+class Transformer(Protocol):
+    """One channel's mapping, compiled. Raises `messages.problem.Problems` for what the message lacks."""
+
+    def check(self, body: bytes) -> Any:
+        """Parse and validate what stands at the door; return the document.
+
+        Raises:
+            Problems: each with `expression` and `issue_type`.
+        """
+        ...
+
+    def load(self, body: bytes) -> Any:
+        """Parse what `check` has let in before; return the document."""
+        ...
+
+    def admit(self, document: Any) -> Sequence[Admission]:
+        """Return one admission for each thing in the document that concerns this channel; none: not ours.
+
+        Raises:
+            Problems: it concerns this channel and cannot be ordered or indexed.
+        """
+        ...
+
+    def transform(self, document: Any, given: Given) -> Transformed | Filtered:
+        """Map the document.
+
+        Raises:
+            Problems: with the rule's place and the field; parked for the analyst.
+        """
+        ...
