@@ -18,6 +18,9 @@ class Admission:
     index: Mapping[str, str] = field(default_factory=dict)
     #: Entry number of a Bundle that this message is about; None for all of it.
     focus: int | None = None
+    #: The thing that messages of this channel are about (the mapping's `about:`, such as the placer's
+    #: appointment id); `%known` is true once the destination has accepted a message about it.
+    about: str | None = None
     #: Identity that the content gives (Bundle.identifier, MSH-3/4/10); None: the SHA-256 of the bytes.
     identity: str | None = None
 
