@@ -1,0 +1,93 @@
+"""What people may do to channels and messages: the one small interface for the console and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from messages.lifecycle import Event, Status
+from messages.message import Step
+from store import directory, reads
+from store.store import Store, apply_step
+
+Act = Literal["retry", "reprocess", "cancel"]
+
+#: A person's act, as the event of the lifecycle. `retry` sends the same bytes again, `reprocess` maps anew.
+ACTS: dict[Act, Event] = {"retry": Event.RETRIED, "reprocess": Event.REPROCESSED, "cancel": Event.CANCELLED}
+
+
+class NoSuchChannel(LookupError):
+    """There is no channel of this name."""
+
+
+class NoSuchMessage(LookupError):
+    """There is no message of this id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one delivery that a person acted on."""
+
+    destination: str
+    done: bool
+    #: The status now.
+    status: str
+    #: Why it was not done; None when it was.
+    reason: str | None = None
+
+
+class Control:
+    """Acts are committed before they return, with who and why, and then the processes are woken."""
+
+    def __init__(self, store: Store, ring: Callable[[], None]) -> None:
+        self._store = store
+        self._ring = ring
+
+    def set_state(self, channel: str, state: str, *, by: str, reason: str | None = None) -> None:
+        """Start, pause or stop a channel (`started`, `paused`, `stopped`).
+
+        Raises:
+            NoSuchChannel: nothing was changed.
+        """
+        if not directory.set_state(self._store.writer, channel, state, by, reason):
+            raise NoSuchChannel(channel)
+        self._ring()
+
+    def act(self, message_id: str, act: Act, *, by: str, reason: str | None = None) -> list[Outcome]:
+        """Retry, reprocess or cancel the deliveries of a message, where the lifecycle allows it.
+
+        Raises:
+            NoSuchMessage: nothing was changed.
+        """
+        detail = reads.detail(self._store.connection, message_id)
+        if detail is None:
+            raise NoSuchMessage(message_id)
+        outcomes = [self._act(line, act, by, reason) for line in detail.line.deliveries]
+        self._ring()
+        return outcomes
+
+    def _act(self, line: reads.DeliveryLine, act: Act, by: str, reason: str | None) -> Outcome:
+        status, event = Status(line.status), ACTS[act]
+        refusal = _refusal(status, act, mapped=line.action is not None)
+        if refusal:
+            return Outcome(destination=line.destination, done=False, status=status, reason=refusal)
+        step = Step(delivery=line.id, status=status, event=event, by=by, reason=reason)
+        done = self._store.writer.now(lambda tx: apply_step(tx, step))
+        now = next(d for d in reads.deliveries(self._store.connection, line.id >> 4) if d.id == line.id)
+        reason = None if done else "it has just changed; look again"
+        return Outcome(destination=line.destination, done=done, status=now.status, reason=reason)
+
+
+def _refusal(status: Status, act: Act, *, mapped: bool) -> str | None:
+    if act == "cancel":
+        if status is Status.PENDING:
+            return "its bytes may have left: wait for the answer"
+        if status in {Status.RECEIVED, Status.TRANSFORMED, Status.QUEUED, Status.ERROR}:
+            return None
+        return f"it is {status}"
+    if status is not Status.ERROR:
+        return f"only parked deliveries (ERROR) can be tried again; it is {status}"
+    if act == "retry" and not mapped:
+        return "it was never mapped: reprocess it"
+    return None

@@ -1,0 +1,255 @@
+"""The store: the only place where data rests. What it was told is on the disk before it says so."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from messages.identity import message_id
+from messages.lifecycle import OPEN, Event, Status, after
+from messages.message import Delivery, Message, Step
+from store import queries
+from store.connection import Connection, UnsafeStore, connect
+from store.high_water import HighWater
+from store.schema import DESTINATIONS
+from store.writer import Transaction, Writer
+
+IDLE, READY, WAITING, BLOCKED = range(4)  # lane.state
+
+
+def fingerprint(*parts: str | bytes) -> bytes:
+    """Return 16 bytes that stand for the parts: keys of lanes and identities are kept as these."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8))
+        digest.update(data)
+    return digest.digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """One message to be, with the destinations it is frozen to."""
+
+    channel: int
+    channel_name: str
+    revision: str
+    focus: int | None
+    about: str | None
+    index: dict[str, str]
+    key: str
+    #: (number, ordinal) of each destination.
+    destinations: Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAnswer:
+    """What the sender is, or was, told."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    #: The messages it is about; empty for a repeated answer.
+    messages: tuple[Message, ...] = ()
+    repeated: bool = False
+
+
+class OtherBytes(Exception):
+    """The identity is known, with other bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewArrival:
+    """All that is committed when a message is accepted."""
+
+    door: str
+    peer: str
+    identity: str
+    content_type: str
+    body: bytes
+    messages: Sequence[NewMessage]
+    #: Makes (status, headers, body) of the answer from the messages.
+    compose: Callable[[Sequence[Message]], tuple[int, dict[str, str], bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What a door refused, and why."""
+
+    door: str
+    peer: str
+    code: str
+    #: JSON: the problems as they were answered; no value of the message.
+    reason: str
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The head of a ready lane, with all that a worker needs of it."""
+
+    delivery: Delivery
+    message: Message
+    about: bytes | None
+    #: The destination accepted an earlier message about the same thing.
+    known: bool
+    #: Answers so far that said "not now".
+    refusals: int
+
+
+class Store:
+    """SQLite behind the promises of `docs/guarantee.md`. One instance a process."""
+
+    def __init__(self, folder: Path, role: str) -> None:
+        self.folder = folder
+        self.connection: Connection = connect(folder)
+        high_water = HighWater(folder / f"high-water-{role}")
+        row = self.connection.execute("SELECT commits FROM writer WHERE name = ?", (role,)).fetchone()
+        if (row[0] if row else 0) < high_water.mark:
+            raise UnsafeStore(
+                f"the store has lost commits {row[0] + 1 if row else 1} to {high_water.mark} of {role}: "
+                f"it is behind its high-water file in {folder}"
+            )
+        self.writer = Writer(self.connection, role, high_water)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    # -- the door -------------------------------------------------------------------------------------------
+
+    async def receive(self, arrival: NewArrival) -> StoredAnswer:
+        """Commit an arrival with its messages, deliveries and answer; a known identity gets its stored answer.
+
+        Raises:
+            OtherBytes: the identity came before with other bytes.
+            Unavailable: not committed.
+        """
+        identity = fingerprint(arrival.door, arrival.identity)
+        digest = fingerprint(arrival.body)
+        return await self.writer.run(lambda tx: _receive(tx, arrival, identity, digest))
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Record what was refused at the door."""
+        r = refusal
+        await self.writer.run(
+            lambda tx: tx.execute(
+                queries.INSERT_REFUSAL, (tx.now, r.door, r.peer, r.code, r.reason, r.content_type, r.body)
+            )
+        )
+
+    # -- the lanes ------------------------------------------------------------------------------------------
+
+    def ready(self, channel: str, destination: tuple[int, str], limit: int) -> list[Work]:
+        """Return the heads of the lanes that are ready, in the order of acceptance."""
+        number, name = destination
+        rows = self.connection.execute(queries.READY, (number, limit)).fetchall()
+        return [_work(row, channel, name) for row in rows]
+
+    async def apply(self, steps: Sequence[Step]) -> list[bool]:
+        """Commit steps together. False where the delivery was no longer in the status that the step named."""
+        return await self.writer.run(lambda tx: [apply_step(tx, step) for step in steps])
+
+    async def wake(self, lanes: Sequence[int]) -> None:
+        """Make waiting lanes ready."""
+        await self.writer.run(lambda tx: tx.executemany(queries.WAKE_LANE, [(lane,) for lane in lanes]))
+
+
+def _receive(tx: Transaction, arrival: NewArrival, identity: bytes, digest: bytes) -> StoredAnswer | OtherBytes:
+    known = tx.execute(queries.ARRIVAL_OF_IDENTITY, (identity,)).fetchone()
+    if known is not None:
+        if known[1] != digest:
+            return OtherBytes()
+        return StoredAnswer(status=known[2], headers=orjson.loads(known[3]), body=known[4], repeated=True)
+    number = tx.execute(queries.NEXT_ARRIVAL).fetchone()[0]
+    messages = tuple(_insert_message(tx, new, arrival, number) for new in arrival.messages)
+    status, headers, body = arrival.compose(messages)
+    tx.execute(
+        queries.INSERT_ARRIVAL,
+        (number, tx.now, arrival.door, arrival.peer, identity, digest, arrival.content_type, arrival.body,
+         status, orjson.dumps(headers).decode(), body),
+    )  # fmt: skip
+    return StoredAnswer(status=status, headers=headers, body=body, messages=messages)
+
+
+def _insert_message(tx: Transaction, new: NewMessage, arrival: NewArrival, number: int) -> Message:
+    about = None if new.about is None else fingerprint(new.about)
+    identifier = message_id()
+    cursor = tx.execute(
+        queries.INSERT_MESSAGE,
+        (identifier, number, new.channel, new.revision, tx.now, new.focus, about, orjson.dumps(new.index).decode()),
+    )
+    message: int = cursor.lastrowid
+    for destination, ordinal in new.destinations:
+        delivery = message * DESTINATIONS + ordinal
+        lane = tx.execute(queries.ENTER_LANE, (destination, fingerprint(new.key), delivery)).fetchone()[0]
+        tx.execute(queries.INSERT_DELIVERY, (delivery, destination, lane, tx.now))
+        tx.count(destination, Status.RECEIVED)
+    tx.executemany(queries.INSERT_SEARCH, [(value, name, message) for name, value in new.index.items() if value])
+    return Message(
+        number=message, id=identifier, channel=new.channel_name, revision=new.revision, received_at=tx.now,
+        peer=arrival.peer, content_type=arrival.content_type, body=arrival.body, focus=new.focus, index=new.index,
+    )  # fmt: skip
+
+
+def apply_step(tx: Transaction, step: Step) -> bool:
+    """Make one change, by the table, if the delivery still stands where the step believes."""
+    status = after(step.status, step.event)
+    row = tx.execute(
+        queries.MOVE,
+        (status, tx.now, step.reason, tx.now + step.wait if step.wait else None, step.event is Event.CLAIMED,
+         step.event is Event.DEFERRED, step.action, step.delivery, step.status),
+    ).fetchone()  # fmt: skip
+    if row is None:
+        return False
+    destination, lane = row
+    tx.execute(
+        queries.INSERT_EVENT,
+        (step.delivery, tx.now, step.event, status, step.reason, step.by, step.response),
+    )
+    if step.encoded is not None:
+        tx.execute(queries.INSERT_OUTGOING, (step.delivery, step.control_id, step.encoded))
+    if step.event is Event.REPROCESSED:
+        tx.execute("DELETE FROM outgoing WHERE delivery = ?", (step.delivery,))
+    if step.event is Event.ACCEPTED:
+        tx.execute(queries.REMEMBER, (destination, step.delivery, step.delivery // DESTINATIONS))
+    tx.count(destination, status, step.status)
+    if (status in OPEN) != (step.status in OPEN):
+        settle_lane(tx, destination, lane)
+    elif step.wait:
+        tx.execute(queries.SET_LANE, (WAITING, step.delivery, lane))
+    return True
+
+
+def settle_lane(tx: Transaction, destination: int, lane: int) -> None:
+    """Find the lane's new head: the oldest open delivery, unless a parked one in front of it blocks the lane."""
+    first = tx.execute(queries.FIRST_UNFINISHED, (lane,)).fetchone()
+    if first is not None and first[1] == Status.ERROR:
+        blocks = tx.execute("SELECT blocks FROM destination WHERE number = ?", (destination,)).fetchone()[0]
+        if blocks:
+            tx.execute(queries.SET_LANE, (BLOCKED, first[0], lane))
+            return
+        first = tx.execute(queries.FIRST_OPEN, (lane,)).fetchone()
+    tx.execute(queries.SET_LANE, (READY, first[0], lane) if first else (IDLE, None, lane))
+
+
+def _work(row: Sequence[Any], channel: str, destination: str) -> Work:
+    (delivery, status, attempts, refusals, action, reason, lane, number, identifier, revision, received_at, focus,
+     about, searchable, peer, content_type, body, control_id, encoded, known) = row  # fmt: skip
+    return Work(
+        delivery=Delivery(
+            id=delivery, message=number, channel=channel, destination=destination, lane=lane, status=Status(status),
+            attempts=attempts, control_id=control_id, encoded=encoded, action=action, reason=reason,
+        ),
+        message=Message(
+            number=number, id=identifier, channel=channel, revision=revision, received_at=received_at, peer=peer,
+            content_type=content_type, body=body, focus=focus, index=orjson.loads(searchable),
+        ),
+        about=about, known=known is not None, refusals=refusals,
+    )  # fmt: skip

@@ -1,0 +1,157 @@
+"""Group commit: whatever wants to be written while one commit runs shares the next one.
+
+Acknowledgements wait for the shared flush. One writer connection a process, `BEGIN IMMEDIATE`, and a number a
+commit, kept in the store and in the high-water file beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from store import queries
+from store.connection import Connection, DatabaseError
+from store.high_water import HighWater
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: Exit code that tells the supervisor: start me again, what I was told about the disk cannot be trusted.
+EXIT_DISK = 75
+
+_FULL = "database or disk is full"
+
+
+class Unavailable(Exception):
+    """Nothing was committed; it may be tried again."""
+
+
+class Transaction:
+    """One open transaction: the connection, one time for all, and the counts to be raised at its end."""
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        self.execute: Callable[..., Any] = connection.execute
+        self.executemany: Callable[..., Any] = connection.executemany
+        self.now = now
+        self._levels: Counter[tuple[int, str]] = Counter()
+        self._flows: Counter[tuple[int, str]] = Counter()
+
+    def count(self, destination: int, entered: str, left: str | None = None) -> None:
+        """Note that a delivery entered a status (and left another)."""
+        self._levels[destination, entered] += 1
+        self._flows[destination, entered] += 1
+        if left is not None:
+            self._levels[destination, left] -= 1
+
+    def close(self) -> None:
+        """Write the counts."""
+        hour = int(self.now // 3600)
+        self.executemany(queries.RAISE_LEVEL, [(*key, n) for key, n in self._levels.items() if n])
+        self.executemany(queries.RAISE_FLOW, [(hour, *key, n) for key, n in self._flows.items()])
+
+
+#: An exception that a work returns is its caller's answer; the others are not concerned.
+Work = Callable[[Transaction], T | Exception]
+
+
+class _Waiting(Generic[T]):
+    __slots__ = ("future", "work")
+
+    def __init__(self, work: Work[T], future: asyncio.Future[T]) -> None:
+        self.work = work
+        self.future = future
+
+
+class Writer:
+    """The one writer of a process."""
+
+    def __init__(self, connection: Connection, name: str, high_water: HighWater) -> None:
+        self._connection = connection
+        self._name = name
+        self._high_water = high_water
+        self._queue: list[_Waiting[Any]] = []
+
+    async def run(self, work: Work[T]) -> T:
+        """Run `work` in the next shared transaction and return its result once that is on the disk.
+
+        An exception that `work` *returns* is raised to its caller alone; one that it raises undoes only its own part.
+
+        Raises:
+            Unavailable: not committed (disk full, store busy).
+        """
+        loop = asyncio.get_running_loop()
+        waiting: _Waiting[T] = _Waiting(work, loop.create_future())
+        self._queue.append(waiting)
+        if len(self._queue) == 1:
+            loop.call_soon(self._flush)
+        return await waiting.future
+
+    def now(self, work: Work[T]) -> T:
+        """Run `work` in a transaction of its own, at once: for commands and pages, which have no loop."""
+        result = self._commit([work])[0]
+        if isinstance(result, Exception):
+            raise result
+        return result  # type: ignore[no-any-return]  # _commit gives back what the works gave
+
+    def _flush(self) -> None:
+        batch, self._queue = self._queue, []
+        try:
+            results = self._commit([waiting.work for waiting in batch])
+        except Unavailable as error:
+            results = [error] * len(batch)
+        for waiting, result in zip(batch, results, strict=True):
+            if waiting.future.cancelled():
+                continue
+            if isinstance(result, Exception):
+                waiting.future.set_exception(result)
+            else:
+                waiting.future.set_result(result)
+
+    def _commit(self, works: list[Work[Any]]) -> list[Any]:
+        try:
+            return self._transaction(works)
+        except DatabaseError as error:
+            self._undo()
+            raise Unavailable(_FULL if _FULL in str(error) else type(error).__name__) from error
+        except Exception as error:  # noqa: BLE001  # one work's bug must not take its neighbours with it
+            self._undo()
+            if len(works) == 1:
+                return [error]
+        return [result for work in works for result in self._commit([work])]
+
+    def _transaction(self, works: list[Work[Any]]) -> list[Any]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        transaction = Transaction(self._connection, time.time())
+        results = [work(transaction) for work in works]
+        transaction.close()
+        mark = self._connection.execute(queries.COUNT_COMMIT, (self._name,)).fetchone()[0]
+        self._make_durable(mark)
+        return results
+
+    def _make_durable(self, mark: int) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except DatabaseError as error:
+            if _FULL in str(error) or "locked" in str(error):
+                raise
+            # After a failed sync nobody knows what the disk holds: answer nobody, and begin anew from the disk.
+            _give_up("commit", error)
+        try:
+            self._high_water.raise_to(mark)
+        except OSError as error:
+            _give_up("high-water file", error)
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+
+def _give_up(what: str, error: Exception) -> None:
+    log.critical("the disk failed", extra={"at": what, "error": type(error).__name__})
+    logging.shutdown()
+    os._exit(EXIT_DISK)
