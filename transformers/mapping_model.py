@@ -1,0 +1,278 @@
+"""The words of a mapping file, as pydantic models: what may stand where. `docs/mapping-language.md` explains them.
+
+Decisions where a reader could doubt:
+
+* What an analyst writes (`value`, `site`, `default`, cells of a table, words per action) is HL7 text when the target
+  is a whole field: `^` and `&` separate. When the target is a component it is plain text. What a message holds is
+  always plain text; its `^` and `&` are escaped.
+* A rule that gives nothing and is not `required` writes nothing. A segment in which no rule gave anything is not
+  written, a group without segments neither.
+* Without `[]` a target takes one value: a source that may give several is refused by the check; at run time several
+  values are an error and never cut.
+* `number: true` counts where HL7 repeats: an AIS counts inside its RGS group, an RGS counts the groups.
+* `same:` uses the rule of another target again, with everything that rule says.
+* `order:` with several paths is one key made of all of them, and each must give something; `from:` with several paths
+  is the first that gives something.
+* `when:` is an action of the route (or a list of them) or a FHIRPath that must be true.
+* `about:` names the thing that the channel's messages are about (the placer's appointment id). `%known` is true once
+  the destination has accepted a message about the same thing.
+* `%site.name` is a value of site.yaml; it is put in at the check.
+* Every scalar is text as it stands in the file; `required: true` and the like are understood where they may stand.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9_]*$")]
+#: Names of channels, destinations and stations.
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Action = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Paths = Annotated[list[Text], BeforeValidator(_list), Field(min_length=1)]
+Actions = Annotated[list[Action], BeforeValidator(_list), Field(min_length=1)]
+
+
+class Part(BaseModel):
+    """A part of a mapping file: a word that is not in it is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _format(value: Any) -> Any:
+    return {"format": value} if isinstance(value, str) else value
+
+
+class FormatUse(BaseModel):
+    """`as: timestamp`, or `as: { format: minutes, minimum: 15 }` with the format's own options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    format: Text
+
+
+Format = Annotated[FormatUse, BeforeValidator(_format)]
+Table = Text | dict[str, str]
+
+
+class LetRule(Part):
+    """A named value that is more than a path."""
+
+    from_: Paths = Field(alias="from", description="FHIRPath, or several: the first that gives something")
+    as_: Format | None = Field(default=None, alias="as", description="a format that gives text")
+    table: Table | None = Field(default=None, description="`file.column` in tables/, or the table itself")
+    on_unmapped: Literal["error", "skip", "keep"] | None = None
+    code: Code | None = Field(default=None, description="business code of the problem when the table has no such row")
+    default: Text | None = None
+    note: str | None = None
+
+
+class Rule(Part):
+    """What is written into one field, component or repeating field."""
+
+    from_: Paths | None = Field(default=None, alias="from", description="FHIRPath, or several: the first that gives")
+    value: Text | None = Field(default=None, description="HL7 text for a field, plain text for a component")
+    site: Text | None = Field(default=None, description="a value of site.yaml by name, such as endpoint.sending_app")
+    same: Text | None = Field(default=None, description="another target whose rule is used again")
+    number: Literal["true"] | None = Field(default=None, description="the number of this repetition, from 1")
+    table: Table | None = Field(default=None, description="`file.column`, a file for a format's systems, or the table")
+    as_: Format | None = Field(default=None, alias="as", description="the format that makes HL7 of FHIR")
+    default: Text | None = Field(default=None, description="when the rule would give nothing")
+    required: Literal["true", "false"] = Field(default="false", description="giving nothing is a problem")
+    on_unmapped: Literal["error", "skip", "keep"] | None = Field(default=None, description="a code that no row has")
+    code: Code | None = Field(default=None, description="business code of the problem, such as FACILITY_UNKNOWN")
+    when: Paths | None = Field(default=None, description="actions of the route, or a FHIRPath that must be true")
+    note: str | None = Field(default=None, description="for the interface specification")
+
+
+class Block(Part):
+    """A segment, group or field with rules of its own; with `[]` on its name, once for each thing of `for`."""
+
+    for_: Text | None = Field(default=None, alias="for", description="FHIRPath; one repetition for each thing it gives")
+    name: Name | None = Field(default=None, description="the thing's name in the rules inside: %name")
+    when: Paths | None = None
+    map: dict[str, Target] = Field(min_length=1)
+    note: str | None = None
+
+
+PerAction = dict[
+    str, Annotated[Annotated[str, Tag("text")] | Annotated[Rule, Tag("rule")], Discriminator(lambda v: _or(v, "rule"))]
+]
+
+
+def _or(value: Any, tag: str) -> str:
+    return "text" if isinstance(value, str) else tag
+
+
+RULE_WORDS = frozenset(field.alias or name for name, field in Rule.model_fields.items())
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Part):
+        return {"Rule": "rule", "Block": "block"}[type(value).__name__]
+    if isinstance(value, list):
+        return "blocks"
+    if not isinstance(value, dict) or not value:
+        return "rule"
+    if "map" in value or "for" in value:
+        return "block"
+    return "rule" if RULE_WORDS & (set(value) - {"note"}) else "actions"
+
+
+Target = Annotated[
+    Annotated[Rule, Tag("rule")]
+    | Annotated[Block, Tag("block")]
+    | Annotated[list[Block], Tag("blocks")]
+    | Annotated[PerAction, Tag("actions")],
+    Discriminator(_kind),
+]
+
+LetItem = Annotated[
+    Annotated[Text, Tag("text")] | Annotated[LetRule, Tag("let rule")],
+    Discriminator(lambda value: _or(value, "let rule")),
+]
+
+
+class From(BaseModel):
+    """Where messages come from. Further words override the station's settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    connector: Label
+    station: Label
+    accept: Text | None = Field(default=None, description="FHIRPath; false: not for this channel")
+    each: Text | None = Field(default=None, description="FHIRPath; one message for each, %it in the rules")
+
+
+class Retry(Part):
+    """How a message that was not taken is tried again."""
+
+    wait: str = Field(default="1s..5m", description="shortest and longest wait between two attempts, such as 1s..5m")
+    refused: int = Field(default=5, ge=0, le=1000, description="how often an AE is tried again before it is parked")
+
+
+class After(Part):
+    """Wait for another destination."""
+
+    sent: Label | None = None
+    verified: Label | None = None
+
+
+class Destination(BaseModel):
+    """Where messages go. Further words override the station's settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    connector: Label
+    station: Label
+    hl7: str = "2.5.1"
+    charset: str = "UNICODE UTF-8"
+    message: Text | dict[str, str] = Field(description="MSH-9, for all actions or for each")
+    when_unanswered: Literal["resend", "hold"] = "resend"
+    retry: Retry = Retry()
+    parked: Literal["block", "pass"] = "block"
+    connections: int = Field(default=1, ge=1, le=64)
+    after: Annotated[After, BeforeValidator(lambda v: {"sent": v} if isinstance(v, str) else v)] | None = None
+    map: dict[str, Target] | None = None
+
+
+class Route(Part):
+    """One line of the route: the first whose `when` is true decides."""
+
+    when: Text | None = None
+    otherwise: Literal["true"] | None = None
+    do: Action | None = Field(default=None, description="the action: which rules apply and which message is sent")
+    filter: Text | None = Field(default=None, description="not sent, for this reason")
+    error: Text | None = Field(default=None, description="parked, with this text")
+    code: Code | None = Field(default=None, description="business code of the error")
+    note: str | None = None
+
+
+class Test(Part):
+    """An example: given this document, the message has these fields."""
+
+    name: Text
+    given: Text = Field(description="a file of the site, such as samples/request.json")
+    now: str | None = Field(default=None, description="the time of the test, with offset")
+    known: Literal["true", "false"] = "false"
+    destination: Label | None = None
+    change: dict[str, Any] | None = Field(default=None, description="JSON Pointer and new value; null removes")
+    expect: dict[str, str] = Field(min_length=1)
+
+
+class Mapping(Part):
+    """A channel: where messages come from, what they become, where they go, and its tests."""
+
+    version: Literal["1"]
+    channel: Label
+    title: Text
+    kind: Label | None = None
+    owner: str | None = None
+    docs: str | None = None
+    transformer: Label = "fhir-to-hl7"
+    zone: LetItem | None = Field(default=None, description="time zone of the times sent; site.time_zone by default")
+    from_: From = Field(alias="from")
+    destinations: dict[Label, Destination] = Field(min_length=1)
+    order: Paths
+    about: Text | None = None
+    let: dict[Name, LetItem] = {}
+    index: dict[Name, Text] = {}
+    route: list[Route] = Field(min_length=1)
+    map: dict[str, Target] | None = None
+    tests: list[Test] = []
+
+
+class Console(Part):
+    """Where the console listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8090, ge=0, le=65535)
+
+
+class SiteName(Part):
+    """The site itself."""
+
+    name: Text
+    time_zone: Text
+
+
+class SiteFile(Part):
+    """site.yaml: what is different at each site."""
+
+    version: Annotated[Literal["1"], BeforeValidator(str)]
+    site: SiteName
+    data: Text = "data"
+    console: Console = Console()
+    stations: dict[Label, dict[str, Any]] = {}
+    values: dict[str, Any] = {}
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of mapping files, for editors (`# yaml-language-server: $schema=…`)."""
+    schema: dict[str, Any] = _as_editors_see(Mapping.model_json_schema(by_alias=True))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _as_editors_see(schema: Any) -> Any:
+    """Editors type `1` and `true` as YAML does; we read them as text."""
+    if isinstance(schema, list):
+        return [_as_editors_see(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("const") in ("1", "true"):
+        return {"enum": [1, "1"] if schema["const"] == "1" else [True, "true"]} | _described(schema)
+    if schema.get("enum") == ["true", "false"]:
+        return {"enum": [True, False]} | _described(schema)
+    if schema.get("type") == "string" and "pattern" not in schema:
+        return schema | {"type": ["string", "number", "boolean"]}
+    return {key: _as_editors_see(value) for key, value in schema.items()}
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: schema[key] for key in ("description", "title") if key in schema}

@@ -1,0 +1,162 @@
+"""What pydantic says about a file, as problems with the place of the word and "did you mean"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from messages.problem import Problem
+from transformers import mapping_model as model
+from transformers.mapping_file import Document, Steps, did_you_mean
+
+#: What pydantic writes into the way to a mistake where a part may be one of several kinds.
+_TAGS: dict[str, type[BaseModel] | None] = {
+    "rule": model.Rule,
+    "let rule": model.LetRule,
+    "block": model.Block,
+    "blocks": None,
+    "actions": None,
+    "text": None,
+    "[key]": None,
+}
+_PARTS: dict[str, type[BaseModel]] = {
+    "from": model.From,
+    "destinations": model.Destination,
+    "retry": model.Retry,
+    "after": model.After,
+    "route": model.Route,
+    "tests": model.Test,
+    "site": model.SiteName,
+    "console": model.Console,
+}
+
+#: pydantic's error types: our sentence, filled with the error's own values, and what to do.
+_SENTENCES: dict[str, tuple[str, str | None]] = {
+    "string_type": ("text is expected here", None),
+    "string_too_short": ("the text is empty", "leave the word out, or give it a value"),
+    "literal_error": ("one of these is expected: {expected}", None),
+    "int_parsing": ("a whole number is expected", None),
+    "int_type": ("a whole number is expected", None),
+    "greater_than_equal": ("the number must be at least {ge}", None),
+    "less_than_equal": ("the number must be at most {le}", None),
+    "model_type": ("words with values are expected here, as in {{ word: value }}", None),
+    "model_attributes_type": ("words with values are expected here, as in {{ word: value }}", None),
+    "dict_type": ("words with values are expected here, as in {{ word: value }}", None),
+    "list_type": ("a list is expected here", None),
+    "too_short": ("at least one entry is expected", None),
+    "extra_forbidden": ("unknown word", None),
+}
+
+_PATTERNS: dict[str, str] = {
+    r"^[a-z][a-zA-Z0-9_]*$": "a name is a letter a-z, then letters, digits and _",
+    r"^[a-z0-9][a-z0-9-]*$": "this name is written in small letters, digits and hyphens",
+    r"^[a-z][a-z0-9_]*$": "an action is written in small letters, digits and _",
+    r"^[A-Z][A-Z0-9_]*$": "a code is written in capitals, digits and _, such as FACILITY_UNKNOWN",
+}
+
+
+def read(document: Document, kind: type[BaseModel], data: Any) -> tuple[BaseModel | None, list[Problem], set[Steps]]:
+    """Return the model, all problems of its shape, and the paths that were left out to go on checking the rest.
+
+    None instead of a model when what is left is not enough to go on with.
+    """
+    problems: list[Problem] = []
+    left_out: set[Steps] = set()
+    for _ in range(8):
+        try:
+            return kind.model_validate(data), problems, left_out
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+        problems += [_problem(document, kind, detail) for detail in details]
+        for detail in details:
+            way = _way(document, detail["loc"])
+            if detail["type"] == "missing" and len(way) == 0 and detail["loc"][-1] in _STAND_INS:
+                data = data | {detail["loc"][-1]: _STAND_INS[str(detail["loc"][-1])]}
+                continue
+            cut = _smallest(way)
+            if not cut or cut in (("from",), ("destinations",), ("map",), ("route",), ("version",)):
+                return None, problems, left_out
+            left_out.add(cut)
+            data = _without(data, cut)
+    return None, problems, left_out
+
+
+#: What a file lacks at its top is reported, and the rest is checked with these.
+_STAND_INS: dict[str, Any] = {"version": "1", "channel": "channel", "title": "title", "order": "'-'"}
+
+
+def _way(document: Document, steps: Sequence[str | int]) -> Steps:
+    """Return the way to a mistake as the file has it, without pydantic's tags and what is not there."""
+    way: Steps = ()
+    for step in steps:
+        if (*way, step) in document:
+            way = (*way, step)
+    return way
+
+
+def _smallest(way: Steps) -> Steps:
+    """Return the entry to leave out: the innermost target of a `map:`, an item of let:, index: or tests:, or itself."""
+    for position in range(len(way) - 2, -1, -1):
+        if way[position] in ("map", "let", "index", "tests", "route"):
+            return way[: position + 2]
+    return way
+
+
+def _without(data: Any, way: Steps) -> Any:
+    """Return a copy of the data without one entry."""
+    first, *rest = way
+    if isinstance(data, list):
+        position = int(first)
+        kept = [_without(data[position], tuple(rest))] if rest else []
+        return [*data[:position], *kept, *data[position + 1 :]]
+    if not isinstance(data, dict) or first not in data:
+        return data
+    if rest:
+        return data | {first: _without(data[first], tuple(rest))}
+    return {key: value for key, value in data.items() if key != first}
+
+
+def _problem(document: Document, kind: type[BaseModel], detail: ErrorDetails) -> Problem:
+    steps = detail["loc"]
+    way = _way(document, steps)
+    if detail["type"] == "extra_forbidden":
+        word = str(steps[-1])
+        words = _words(kind, steps)
+        hint = did_you_mean(word, words) or f"known here: {', '.join(words)}"
+        return Problem(code="E020", text=f"unknown word '{word}'", hint=hint, place=document.key(way))
+    if detail["type"] == "missing":
+        word = str(steps[-1])
+        where = f" in '{way[-1]}'" if way and isinstance(way[-1], str) else ""
+        help_ = _help(_part(kind, steps), word)
+        return Problem(code="E021", text=f"'{word}' is missing{where}", hint=help_, place=document.key(way))
+    if detail["type"] == "string_pattern_mismatch":
+        text = _PATTERNS.get(str(detail.get("ctx", {}).get("pattern")), "not written as such a name is")
+        place = document.key(way) if "[key]" in steps else document.place(way)
+        return Problem(code="E023", text=text, place=place)
+    sentence, hint = _SENTENCES.get(detail["type"], (detail["msg"][:1].lower() + detail["msg"][1:], None))
+    text = sentence.format(**{"expected": "", **detail.get("ctx", {})}) if "{" in sentence else sentence
+    about = f"'{way[-1]}': " if way and isinstance(way[-1], str) else ""
+    return Problem(code="E022", text=f"{about}{text}", hint=hint, place=document.place(way))
+
+
+def _part(kind: type[BaseModel], steps: Sequence[str | int]) -> type[BaseModel]:
+    """Return the model of the part in which the last step stands."""
+    for step in reversed(steps[:-1]):
+        part = _TAGS.get(str(step)) or _PARTS.get(str(step))
+        if part is not None and (kind is model.Mapping or part in (model.SiteName, model.Console)):
+            return part
+    return kind
+
+
+def _words(kind: type[BaseModel], steps: Sequence[str | int]) -> list[str]:
+    return [field.alias or name for name, field in _part(kind, steps).model_fields.items()]
+
+
+def _help(part: type[BaseModel], word: str) -> str | None:
+    for name, field in part.model_fields.items():
+        if word == (field.alias or name):
+            return field.description
+    return None
