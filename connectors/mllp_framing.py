@@ -67,7 +67,7 @@ class Deframer:
     def feed(self, data: bytes) -> list[bytes]:
         """Return the payloads that `data` completes, in order.
 
-        Frames before a fault are returned, so that they can be answered; `fault` is then set and raised by the next call.
+        Frames before a fault are returned, so that they can be answered; the next call raises the `fault`.
 
         Raises:
             FramingError: more than 4 KiB outside a frame, 0x1C without 0x0D, or a frame over the limit.
