@@ -52,6 +52,8 @@ class MllpSender:
         Raises:
             OSError: cannot be reached within `connect_within`. Nothing has left.
         """
+        if self._line is not None and self._line.readable():
+            self._hang_up()
         await self._standing_line()
 
     async def send(self, encoded: bytes, control_id: str) -> Reply:
@@ -131,11 +133,25 @@ class _Line(asyncio.Protocol):
     def __init__(self, max_answer_bytes: int) -> None:
         self._deframer = Deframer(max_answer_bytes)
         self._transport: asyncio.Transport | None = None
+        #: Another handle of the same connection, to look without reading; None with TLS, where bytes may be its own.
+        self._peephole: socket.socket | None = None
         self._answer: asyncio.Future[bytes] | None = None
 
     @property
     def stands(self) -> bool:
         return self._transport is not None
+
+    def readable(self) -> bool:
+        """Something has come that nobody asked for: bytes, or the peer's hanging up."""
+        if self._peephole is None:
+            return False
+        try:
+            self._peephole.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
 
     async def ask(self, framed: bytes) -> bytes:
         """Write `framed` and return the payload of the one frame that comes back."""
@@ -154,8 +170,7 @@ class _Line(asyncio.Protocol):
         """Close at once: what is not yet written is dropped, what is not yet read is never credited."""
         if self._transport is not None:
             self._transport.abort()
-            self._transport = None
-        self._fail(ConnectionResetError(why))
+        self._gone(ConnectionResetError(why))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - tells the type; create_connection gives no other
@@ -167,6 +182,8 @@ class _Line(asyncio.Protocol):
             option = getattr(socket, name, None)
             if option is not None:  # not every system has each
                 connected.setsockopt(socket.IPPROTO_TCP, option, value)
+        if transport.get_extra_info("sslcontext") is None:
+            self._peephole = connected.dup()
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer
@@ -177,7 +194,7 @@ class _Line(asyncio.Protocol):
             frames = self._deframer.feed(data)
         except FramingError as fault:
             self._fail(fault)
-            self.drop("not MLLP")
+            self.drop(str(fault))
             return
         if not frames:
             return
@@ -186,8 +203,14 @@ class _Line(asyncio.Protocol):
             self.drop("the peer said more than one answer")
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._gone(exc if isinstance(exc, OSError) else ConnectionResetError("the peer hung up before it answered"))
+
+    def _gone(self, error: OSError) -> None:
         self._transport = None
-        self._fail(exc if isinstance(exc, OSError) else ConnectionResetError("the peer hung up before it answered"))
+        if self._peephole is not None:
+            self._peephole.close()
+            self._peephole = None
+        self._fail(error)
 
     def _fail(self, error: OSError) -> None:
         if self._answer is not None and not self._answer.done():

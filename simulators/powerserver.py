@@ -40,7 +40,7 @@ class _Connection(asyncio.Protocol):
         self._number = self._server.joined(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio gives it
-        self._server.left(self)
+        asyncio.get_running_loop().call_soon(self._server.left, self)  # by then the socket is closed
 
     def abort(self) -> None:
         self._transport.abort()
@@ -168,9 +168,10 @@ class PowerServer:
             ready.set()
         await self._stop.wait()
         server.close()
-        for connection in list(self._open):
-            connection.abort()
-        await asyncio.sleep(0)  # lets the aborted ones say that they are gone
+        while self._open:
+            for connection in list(self._open):
+                connection.abort()
+            await asyncio.sleep(0.001)
         if self._journal:
             self._journal.close()
 
