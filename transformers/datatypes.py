@@ -1,0 +1,219 @@
+"""FHIR data types as HL7 data types: names, addresses, telephones, identifiers, codes.
+
+Every function takes one FHIR value and returns one repetition: a list of components, each a list of subcomponents,
+without trailing empty ones. Positions: HL7 v2.5.1 chapter 2A; they are the same in 2.3.1 to 2.5.1 but for XTN.12.
+Which FHIR element goes where: HL7 Version 2 to FHIR (http://hl7.org/fhir/uv/v2mappings), read backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from transformers import telephone
+from transformers.format import FormatContext, Function, Repetition, UnknownCode
+
+# HumanName.use -> HL7 table 0200. A name without use is taken as the legal one.
+NAME_TYPES = {
+    "official": "L",
+    "usual": "D",
+    "maiden": "M",
+    "nickname": "N",
+    "anonymous": "S",
+    "temp": "U",
+    "old": "U",
+    None: "L",
+}
+# Address.use -> HL7 table 0190; Address.type postal -> M goes before.
+ADDRESS_TYPES = {"home": "H", "work": "B", "temp": "C", "billing": "BI", "old": "BA"}
+# ContactPoint.use -> HL7 table 0201. Version 2.5.1 has no code for a personal mobile: residence and equipment CP.
+USE_CODES = {"home": "PRN", "mobile": "PRN", "work": "WPN", "temp": "ORN", "old": "ORN", None: "PRN"}
+# ContactPoint.system -> HL7 table 0202.
+EQUIPMENT_TYPES = {"phone": "PH", "fax": "FX", "pager": "BP", "sms": "CP"}
+IDENTIFIER_TYPE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v2-0203"
+
+
+def _components(parts: Mapping[int, str | list[str]]) -> Repetition:
+    """Return a repetition from component numbers and their values, gaps filled."""
+    filled = {number: part for number, part in parts.items() if (any(part) if isinstance(part, list) else part)}
+    repetition: Repetition = [[""] for _ in range(max(filled, default=0))]
+    for number, part in filled.items():
+        repetition[number - 1] = part if isinstance(part, list) else [part]
+    return repetition
+
+
+def each(convert: Callable[[Any, FormatContext], Repetition]) -> Function:
+    """Return the format's function for a conversion of one value; values that have nothing to say are left out."""
+
+    def function(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
+        found = [convert(_mapping(value), context) for value in values]
+        return [repetition for repetition in found if repetition]
+
+    return function
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError("the value is no FHIR element with parts")  # noqa: TRY004 - a format's errors are ValueErrors
+    return value
+
+
+def _name_parts(name: Mapping[str, Any]) -> list[str]:
+    """Return family, first given name, further given names, suffix and prefix."""
+    given = name.get("given") or []
+    if not name.get("family") and not given:
+        raise ValueError("the HumanName has neither family nor given name: its text cannot be divided")
+    return [
+        name.get("family") or "",
+        given[0] if given else "",
+        " ".join(given[1:]),
+        " ".join(name.get("suffix") or []),
+        " ".join(name.get("prefix") or []),
+    ]
+
+
+def xpn(name: Mapping[str, Any], context: FormatContext) -> Repetition:  # noqa: ARG001
+    """HumanName as XPN. The whole family name is XPN.1.1: FHIR does not split particles off, so neither do we."""
+    family, first, further, suffix, prefix = _name_parts(name)
+    return _components({1: family, 2: first, 3: further, 4: suffix, 5: prefix, 7: NAME_TYPES.get(name.get("use"), "U")})
+
+
+def names(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
+    """The format XPN: official names first, else in order; the first repetition is the one that receivers show."""
+    people = sorted((_mapping(value) for value in values), key=lambda name: name.get("use") != "official")
+    return [xpn(name, context) for name in people]
+
+
+def xad(address: Mapping[str, Any], context: FormatContext) -> Repetition:  # noqa: ARG001
+    """Address as XAD. An address that is only text goes into XAD.1.1."""
+    lines = address.get("line") or [address.get("text") or ""]
+    kind = "M" if address.get("type") == "postal" else ADDRESS_TYPES.get(address.get("use") or "", "")
+    parts = {
+        1: lines[0],
+        2: " ".join(lines[1:]),
+        3: address.get("city") or "",
+        4: address.get("state") or "",
+        5: address.get("postalCode") or "",
+        6: address.get("country") or "",
+        9: address.get("district") or "",
+    }
+    return _components(parts | {7: kind}) if any(parts.values()) else []
+
+
+def xtn(point: Mapping[str, Any], context: FormatContext) -> Repetition:
+    """ContactPoint as XTN; a number is split into XTN.5 to .7 where its country's plan is certain.
+
+    Any other number stands whole in XTN.12, or before version 2.5 in XTN.1. A system that is neither telephone nor
+    email (url, other) stands in XTN.9, any text.
+    """
+    value, system, use = point.get("value"), point.get("system"), point.get("use")
+    if not value:
+        return []
+    if system == "email":
+        return _components({2: "NET", 3: "Internet", 4: value})
+    if system is not None and system not in EQUIPMENT_TYPES:
+        return _components({9: value})
+    parts: dict[int, str | list[str]] = {
+        2: USE_CODES.get(use, ""),
+        3: "CP" if use == "mobile" else EQUIPMENT_TYPES.get(system or "phone", ""),
+    }
+    split = telephone.split(value)
+    if split:
+        parts |= dict(zip((5, 6, 7), split, strict=True))
+    else:
+        parts[12 if context.version >= "2.5" else 1] = value.removeprefix("tel:")
+    return _components(parts)
+
+
+def _authority(system: str | None, context: FormatContext) -> Mapping[str, str]:
+    """Return the row of the authority table for Identifier.system."""
+    row = (context.table or {}).get(system or "")
+    if row is None:
+        what = "the identifier's system" if system else "an identifier without a system"
+        raise UnknownCode(context.table_name, what)
+    return row
+
+
+def _identified(identifier: Mapping[str, Any]) -> str:
+    value = identifier.get("value")
+    if not value:
+        raise ValueError("the Identifier has no value")
+    return str(value)
+
+
+def _hierarchic(row: Mapping[str, str]) -> list[str]:
+    """Return namespace, universal id and its type (HD), without trailing empty ones."""
+    parts = [row["namespace"], row["universal_id"], row["universal_id_type"]]
+    while parts and not parts[-1]:
+        parts.pop()
+    return parts
+
+
+def _identifier_type(identifier: Mapping[str, Any], row: Mapping[str, str]) -> str:
+    """Return a code of HL7 table 0203: the authority's own, else the one that Identifier.type gives."""
+    codings = (identifier.get("type") or {}).get("coding") or []
+    stated = (coding.get("code") for coding in codings if coding.get("system") == IDENTIFIER_TYPE_SYSTEM)
+    return row.get("identifier_type") or next(stated, None) or ""
+
+
+def cx(identifier: Mapping[str, Any], context: FormatContext) -> Repetition:
+    """Identifier as CX, its assigning authority (CX.4) from the table."""
+    row = _authority(identifier.get("system"), context)
+    return _components({1: _identified(identifier), 4: _hierarchic(row), 5: _identifier_type(identifier, row)})
+
+
+def ei(identifier: Mapping[str, Any], context: FormatContext) -> Repetition:
+    """Identifier as EI, its authority (EI.2 to EI.4) from the table."""
+    row = _authority(identifier.get("system"), context)
+    return [[_identified(identifier)], *([part] for part in _hierarchic(row))]
+
+
+def hd(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
+    """The format HD: a system (uri), or an Identifier's system, as its row in the authority table."""
+    systems = [value.get("system") if isinstance(value, Mapping) else value for value in values]
+    return [[[part] for part in _hierarchic(_authority(system, context))] for system in systems]
+
+
+def xcn(person: Mapping[str, Any], context: FormatContext) -> Repetition:
+    """Practitioner, Patient or RelatedPerson (its first name, its first identifier in the table) or HumanName as XCN.
+
+    A person without any identifier has no XCN.1; one whose identifiers are all of unknown systems raises UnknownCode.
+    """
+    human = "resourceType" not in person
+    people = [person] if human else person.get("name") or []
+    identifiers = [] if human else person.get("identifier") or []
+    if not people:
+        raise ValueError("the person has no name")
+    official = min(people, key=lambda name: name.get("use") != "official")
+    family, first, further, suffix, prefix = _name_parts(official)
+    parts: dict[int, str | list[str]] = {2: family, 3: first, 4: further, 5: suffix, 6: prefix}
+    parts[10] = NAME_TYPES.get(official.get("use"), "U")
+    if identifiers:
+        known = [one for one in identifiers if one.get("system") in (context.table or {})]
+        identifier = (known or identifiers)[0]
+        row = _authority(identifier.get("system"), context)
+        parts |= {1: _identified(identifier), 9: _hierarchic(row), 13: _identifier_type(identifier, row)}
+    return _components(parts)
+
+
+def coded(value: Mapping[str, Any], context: FormatContext) -> Repetition:
+    """Coding or CodeableConcept as CE or CWE: identifier, text and coding system, then the alternate triplet.
+
+    Of a CodeableConcept the first two codings count whose system is in the table (or that have none); its text stands
+    in for a missing display, and alone becomes `^text`.
+    """
+    concept = "coding" in value or "text" in value
+    codings = [one for one in (value.get("coding") or [] if concept else [value]) if one.get("code")]
+    rows = context.table or {}
+    known = [one for one in codings if not one.get("system") or one["system"] in rows]
+    if codings and not known:
+        raise UnknownCode(context.table_name, "the code's system")
+    text = (value.get("text") if concept else value.get("display")) or ""
+    if not known:
+        return _components({2: text})
+    parts: dict[int, str | list[str]] = {}
+    for position, one in zip((1, 4), known, strict=False):
+        system = rows[one["system"]]["name"] if one.get("system") else ""
+        parts |= {position: one["code"], position + 1: one.get("display") or "", position + 2: system}
+    parts[2] = parts[2] or text
+    return _components(parts)

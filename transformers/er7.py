@@ -1,0 +1,246 @@
+r"""ER7, the pipe-and-hat encoding of HL7 v2: bytes to segments and segments to bytes, and nothing else.
+
+A message is a list of segments. A segment is `[name, field 1, field 2, …]`, so that `segment[n]` is SEG-n; MSH too:
+`MSH[1]` is the field separator and `MSH[2]` the encoding characters, both plain strings. Every other field is a list of
+repetitions, a repetition a list of components, a component a list of subcomponents, a subcomponent unescaped text:
+
+    PID-3  12345^^^BLUME TEST&2.25.2001&ISO   [[["12345"], [""], [""], ["BLUME TEST", "2.25.2001", "ISO"]]]
+
+A field without a value is `[]`; a repetition or component without a value inside a field is `[[""]]` or `[""]`.
+
+Line breaks in text: a leaf holds "\n". `encode` writes CR LF, CR and LF as `\.br\` in every leaf; `parse` reads
+`\.br\`, `\X0D\`, `\X0A\` and `\X0D0A\` as "\n". All other formatting (`\H\`, `\N\`, `\.sp 2\`, `\Cxxyy\`,
+`\Mxxyyzz\`, `\Zdd\`) and whatever is no escape sequence at all (`\\server\share`) stays letter by letter.
+
+Source: HL7 v2.5.1 chapter 2, 2.5 (message construction), 2.7 (escape sequences) and 2.15.9 (MSH).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from messages.problem import Problem, Problems
+from transformers import character_sets
+from transformers.er7_escapes import Separators, escapes, unescaper
+
+#: `["PID", field, field, …]`; see the module's text.
+Segment = list[Any]
+#: A list of repetitions of lists of components of lists of subcomponents.
+Field = list[list[list[str]]]
+
+DEFAULT_SEPARATORS = "|^~\\&"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A message as read."""
+
+    segments: list[Segment]
+    #: Python's name of the codec that the bytes were really in.
+    charset: str
+    #: What was mended on the way; none of these texts holds a value of the message.
+    warnings: tuple[Problem, ...]
+
+
+_BOM = b"\xef\xbb\xbf"
+_SEGMENT_NAME = re.compile(r"[A-Z][A-Z0-9]{2}\Z")
+#: MSH, BHS and FHS name the separators themselves: field 1 is the separator, field 2 is never unescaped.
+_HEADERS = frozenset({"MSH", "BHS", "FHS"})
+
+
+def parse(data: bytes) -> Parsed:
+    """Read one message. A UTF-8 BOM, blank lines and CR LF or LF as segment terminators are taken.
+
+    A line that does not begin with a segment name goes on with the line before: somebody's raw line break.
+
+    Raises:
+        Problems: HL7_INVALID, when the bytes do not begin with an MSH that names four or five different separators.
+    """
+    data = data.removeprefix(_BOM).lstrip(b"\r\n \t").replace(b"\r\n", b"\r").replace(b"\n", b"\r")
+    separators = _separators(data)
+    header = data.split(b"\r", 1)[0].decode("latin-1").split(separators[0])
+    text, charset, warning = character_sets.decode(data, _first(header, 18, separators))
+    warnings = [_warning("HL7_CHARSET", warning, "MSH-18")] if warning else []
+    if len(separators) == 6 and not _has_truncation(_first(header, 12, separators)):
+        # A fifth character is the truncation character of version 2.7 and later.
+        warnings.append(_warning("HL7_SEPARATORS", "a fifth encoding character before version 2.7 is ignored", "MSH-2"))
+        separators = separators[:5]
+    lines = _lines(text, separators[0], warnings)
+    read = _reader(separators, charset)
+    return Parsed(segments=[read(line) for line in lines], charset=charset, warnings=tuple(warnings))
+
+
+def _separators(data: bytes) -> str:
+    """Return the field separator and the four or five encoding characters."""
+    if not data.startswith(b"MSH") or len(data) < 8:
+        raise Problems.one("HL7_INVALID", "the message does not begin with an MSH segment")
+    field = data[3:4]
+    separators = (field + data[4:].split(b"\r", 1)[0].split(field, 1)[0]).decode("latin-1")
+    if not 5 <= len(separators) <= 6:
+        raise Problems.one("HL7_INVALID", "MSH-2 must hold four or five encoding characters", expression="MSH-2")
+    if len(set(separators)) != len(separators) or any(c.isalnum() or c.isspace() or c > "~" for c in separators):
+        raise Problems.one(
+            "HL7_INVALID", "the separators in MSH-1 and MSH-2 must be different punctuation marks", expression="MSH-2"
+        )
+    return separators
+
+
+def _first(header: list[str], number: int, separators: str) -> str:
+    """Return MSH-n.1 of a header line that was split at the field separator (MSH-1 is the separator itself)."""
+    value = header[number - 1] if len(header) >= number else ""
+    return value.split(separators[2])[0].split(separators[1])[0]
+
+
+def _has_truncation(version: str) -> bool:
+    major, _, minor = version.partition(".")
+    return major.isdecimal() and (int(major), int(minor[:1]) if minor[:1].isdecimal() else 0) >= (2, 7)
+
+
+def _warning(code: str, text: str, expression: str) -> Problem:
+    return Problem(code=code, text=text, expression=expression, severity="warning")
+
+
+def _lines(text: str, separator: str, warnings: list[Problem]) -> list[str]:
+    lines: list[str] = []
+    for line in text.split("\r"):
+        if line[3:4] in (separator, "") and _SEGMENT_NAME.match(line[:3]):
+            lines.append(line)
+        elif line.strip():
+            lines[-1] += "\n" + line
+            warnings.append(_warning("HL7_LINE_BREAK", "a raw line break stands inside a field", lines[-1][:3]))
+    return lines
+
+
+@lru_cache(maxsize=64)
+def _reader(separators: str, charset: str) -> Callable[[str], Segment]:
+    """Return a function that reads one segment."""
+    marks = Separators(*separators)
+    field_mark, component_mark, repetition_mark = marks.field, marks.component, marks.repetition
+    subcomponent_mark, escape_mark = marks.subcomponent, marks.escape
+    unescape = unescaper(marks, charset)
+    inside = re.compile(f"[{re.escape(component_mark + repetition_mark + subcomponent_mark)}]")
+
+    def component(text: str) -> list[str]:
+        leaves = text.split(subcomponent_mark)
+        return [unescape(leaf) for leaf in leaves] if escape_mark in text else leaves
+
+    def field(text: str) -> Field:
+        if not text:
+            return []
+        if not inside.search(text):
+            return [[[unescape(text) if escape_mark in text else text]]]
+        return [
+            [component(part) for part in repetition.split(component_mark)] for repetition in text.split(repetition_mark)
+        ]
+
+    def read(line: str) -> Segment:
+        name, *texts = line.split(field_mark)
+        if name in _HEADERS:
+            return [name, field_mark, *texts[:1], *map(field, texts[1:])]
+        return [name, *map(field, texts)]
+
+    return read
+
+
+def encode(segments: Sequence[Segment], charset: str | None = None) -> bytes:
+    """Write a message: every leaf escaped, NFC, trailing empties trimmed, each segment ended by CR.
+
+    Args:
+        segments: as `parse` gives them; the first one is MSH, whose MSH-1 and MSH-2 are used.
+        charset: a name of HL7 table 0211; None takes MSH-18, and an empty MSH-18 is ASCII.
+
+    Raises:
+        Problems: HL7_CHARSET, when the character set is unknown or cannot write a character of the field named.
+    """
+    header = segments[0]
+    separators = header[1] + header[2]
+    write = _writer(separators)
+    text = "".join([write(segment) for segment in segments])
+    if not unicodedata.is_normalized("NFC", text):
+        text = "".join([write(_normalised(segment)) for segment in segments])
+    name = charset if charset is not None else _declared(header)
+    codec = character_sets.codec(name)
+    if codec is None:
+        raise Problems.one("HL7_CHARSET", "MSH-18 names no character set that can be written", expression="MSH-18")
+    try:
+        return text.encode(codec)
+    except UnicodeEncodeError as error:
+        place = _place(text[: error.start], separators[0])
+    raise Problems.one(
+        "HL7_CHARSET",
+        f"a character cannot be written in {codec}",
+        expression=place,
+        hint="Send UNICODE UTF-8 (MSH-18), or replace the character in the mapping.",
+    )
+
+
+@lru_cache(maxsize=64)
+def _writer(separators: str) -> Callable[[Segment], str]:
+    """Return a function that writes one segment, with its final CR."""
+    marks = Separators(*separators)
+    field_mark, component_mark, repetition_mark = marks.field, marks.component, marks.repetition
+    subcomponent_mark = marks.subcomponent
+    special, replacement = escapes(marks)
+    lower = component_mark + subcomponent_mark
+    all_marks = repetition_mark + lower
+
+    def escape(field: Field) -> Field:
+        return [[[special.sub(replacement, leaf) for leaf in part] for part in repetition] for repetition in field]
+
+    def write(segment: Segment) -> str:
+        fields = segment[1:]
+        if segment[0] in _HEADERS:
+            fields = fields[2:]
+        texts = []
+        for field in fields:
+            if not field:
+                texts.append("")
+                continue
+            # One search a field: most hold nothing to escape.
+            leaves = "".join([leaf for repetition in field for part in repetition for leaf in part])
+            if special.search(leaves):
+                field = escape(field)  # noqa: PLW2901
+            repetitions = [
+                component_mark.join(
+                    [
+                        part[0] if len(part) == 1 else subcomponent_mark.join(part).rstrip(subcomponent_mark)
+                        for part in repetition
+                    ]
+                ).rstrip(lower)
+                for repetition in field
+            ]
+            texts.append(
+                repetitions[0] if len(repetitions) == 1 else repetition_mark.join(repetitions).rstrip(all_marks)
+            )
+        start: str = segment[0] + field_mark
+        if segment[0] in _HEADERS:
+            start += segment[2] + field_mark
+        return (start + field_mark.join(texts)).rstrip(field_mark) + "\r"
+
+    return write
+
+
+def _normalised(segment: Segment) -> Segment:
+    return [
+        field
+        if isinstance(field, str)
+        else [[[unicodedata.normalize("NFC", leaf) for leaf in part] for part in repetition] for repetition in field]
+        for field in segment
+    ]
+
+
+def _declared(header: Segment) -> str:
+    field: Field = header[18] if len(header) > 18 else []
+    return field[0][0][0] if field else ""
+
+
+def _place(before: str, separator: str) -> str:
+    """Return `PID-5` for the text of a message up to the character that cannot be written."""
+    segment = before.rpartition("\r")[2]
+    number = segment.count(separator) + (1 if segment[:3] in _HEADERS else 0)
+    return f"{segment[:3]}-{number}"
