@@ -1,0 +1,132 @@
+"""What stands at the addresses of the FHIR door, as raw ASGI: no Request or Response objects of a framework.
+
+Every endpoint computes its whole answer first, and one place sends it, so that whatever goes wrong before is answered
+with an OperationOutcome, once. Sources: FHIR R4 RESTful API 3.1.0 (status codes), RFC 9110 (methods).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import traceback
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from connectors.base import Intake
+from connectors.fhir_answers import task
+from connectors.fhir_refusals import (
+    CLOSING,
+    HOST_ERROR,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    TASK_UNKNOWN,
+    TOO_MANY_CONNECTIONS,
+    Refusal,
+)
+from connectors.fhir_request import Headers, answer_type, has_body, named
+from connectors.fhir_response import Receive, Response, Scope, Send, refused
+from messages.identity import message_id
+
+logger = logging.getLogger(__name__)
+
+_ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+
+
+class Endpoint:
+    """One address: which methods it takes, and what it answers. Without methods there is nothing."""
+
+    methods: ClassVar[tuple[str, ...]] = ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            response = await self.response(scope, receive)
+        except asyncio.CancelledError:
+            # Only the server cancels, when closing took too long; the task ends here anyway, and the sender is told.
+            response = refused(CLOSING)
+        except Exception as error:  # noqa: BLE001 - a bug must not take the door down: it is logged and answered
+            response = _host_error(error)
+        await response.send(receive, send)
+
+    async def response(self, scope: Scope, receive: Receive) -> Response:
+        """Answer what all addresses have in common, and leave the rest to `answer`."""
+        headers = named(scope["headers"], scope["http_version"])
+        if isinstance(headers, Refusal):
+            return await self.refuse(headers, scope)
+        method = scope["method"]
+        if method in self.methods:
+            content_type = answer_type(headers.get(b"accept"), scope["query_string"])
+            if not isinstance(content_type, Refusal):
+                return await self.answer(scope, headers, content_type, receive)
+            response = await self.refuse(content_type, scope)
+        elif self.methods:
+            allow = (b"allow", ", ".join(sorted((*self.methods, "OPTIONS"))).encode())
+            response = (
+                Response(status=204, headers=(allow,)) if method == "OPTIONS" else refused(METHOD_NOT_ALLOWED, allow)
+            )
+        else:
+            response = refused(NOT_FOUND)
+        return response.closing(unread=has_body(headers))
+
+    async def answer(self, scope: Scope, headers: Headers, content_type: bytes, receive: Receive) -> Response:
+        """Answer one of `methods`, as `content_type`."""
+        raise NotImplementedError
+
+    async def refuse(self, refusal: Refusal, scope: Scope) -> Response:  # noqa: ARG002 - Submit needs the scope
+        """Answer a refusal; the endpoint that takes messages records it, too."""
+        return refused(refusal)
+
+
+def _host_error(error: Exception) -> Response:
+    """Log a bug under an id and answer with the id; the error's own text may hold a value of the message."""
+    incident = message_id()
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{frame.filename}:{frame.lineno}"
+    logger.error("host error", extra={"incident": incident, "error": type(error).__name__, "at": where})
+    (problem,) = HOST_ERROR.problems.problems
+    return refused(HOST_ERROR, problems=(replace(problem, hint=f"The host's log has it as incident {incident}."),))
+
+
+class NotFound(Endpoint):
+    """Every address that has no endpoint."""
+
+
+class Crowded(Endpoint):
+    """What a connection over the limit is told, whatever it asks."""
+
+    async def response(self, scope: Scope, receive: Receive) -> Response:  # noqa: ARG002
+        """Say that there are too many."""
+        return refused(TOO_MANY_CONNECTIONS)
+
+
+@dataclass(slots=True)
+class Metadata(Endpoint):
+    """`GET /metadata`: the CapabilityStatement."""
+
+    methods: ClassVar = ("GET", "HEAD")
+
+    statement: bytes
+
+    async def answer(self, scope: Scope, headers: Headers, content_type: bytes, receive: Receive) -> Response:  # noqa: ARG002
+        """Return the statement."""
+        return Response(status=200, body=self.statement, content_type=content_type).closing(unread=has_body(headers))
+
+
+@dataclass(slots=True)
+class TaskState(Endpoint):
+    """`GET /Task/{id}`: how an accepted message stands, without any value of a patient."""
+
+    methods: ClassVar = ("GET", "HEAD")
+
+    intake: Intake
+
+    async def answer(self, scope: Scope, headers: Headers, content_type: bytes, receive: Receive) -> Response:  # noqa: ARG002
+        """Return the Task; 404 when no accepted message has the id."""
+        asked = scope["path_params"]["id"]
+        deliveries = self.intake.state(asked) if _ULID.fullmatch(asked) else None
+        if deliveries is None:
+            response = refused(TASK_UNKNOWN)
+        else:
+            response = Response(status=200, body=task(asked, deliveries), content_type=content_type)
+        return response.closing(unread=has_body(headers))
