@@ -1,0 +1,215 @@
+"""Compiled FHIRPath: members, names, literals, positions, types (FHIRPath N1, chapters 3 and 4; 5.7, 6.3)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from transformers.fhir_path_choices import CHOICES, DATA_TYPES
+from transformers.fhir_path_scope import Compiler, Scope, Test, Values
+from transformers.fhir_path_values import PathError, number, single
+
+Tree = list[Any]
+
+
+def compile_this(_compiler: Compiler, _tree: Tree) -> Values:
+    """Compile $this; None stands for nothing, as under iif() on an empty collection."""
+    return lambda _scope, this: [] if this is None else [this]
+
+
+def compile_member(compiler: Compiler, tree: Tree) -> Values:
+    """Compile a run of members, a.b.c, as one closure."""
+    if tree[3] == "extension" and tree[2] is not None and tree[2][0] == "member":
+        return compile_extensions(compiler, tree[2])
+    steps: list[str] = []
+    node: Tree | None = tree
+    while node is not None and node[0] == "member" and not (steps and node[3] == "extension"):
+        steps.insert(0, node[3])
+        node = node[2]
+    if node is None and steps[0][:1].isupper():
+        base = _root(steps.pop(0))
+        return _walk(base, steps) if steps else base
+    return _walk(compiler.values(node) if node else None, steps)
+
+
+def compile_extensions(compiler: Compiler, member: Tree) -> Values:
+    """Compile `member.extension`; a primitive has its extensions beside it, under `_member` (FHIR R4, 2.6.2.3)."""
+    base = compiler.values(member[2]) if member[2] else None
+    keys = (member[3], *CHOICES.get(member[3], ()))
+
+    def run(scope: Scope, this: Any) -> list[Any]:
+        found: list[Any] = []
+        for item in [this] if base is None else base(scope, this):
+            if not isinstance(item, dict):
+                continue
+            for key in keys:
+                for holder in (item.get(key), item.get(f"_{key}")):
+                    for part in holder if isinstance(holder, list) else (holder,):
+                        if isinstance(part, dict):
+                            found += part.get("extension", ())
+        return found
+
+    return run
+
+
+def _root(name: str) -> Values:
+    """Compile a type's name at the beginning: the focus, if it is of that type (FHIRPath N1, 3.1)."""
+
+    def run(_: Scope, this: Any) -> list[Any]:
+        if not isinstance(this, dict):
+            return []
+        kind = this.get("resourceType")
+        if kind == name or (kind and name in {"Resource", "DomainResource"}) or (not kind and name in DATA_TYPES):
+            return [this]
+        return _get(this, name)
+
+    return run
+
+
+def _get(item: Any, name: str) -> list[Any]:
+    value = item.get(name)
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _walk(base: Values | None, names: list[str]) -> Values:
+    steps = [(name, f"_{name}", CHOICES.get(name, ())) for name in names]
+    if base is None and len(names) == 1 and names[0] not in CHOICES:
+        return _leading(names[0])
+
+    def run(scope: Scope, this: Any) -> list[Any]:
+        items = [this] if base is None else base(scope, this)
+        for name, shadow, choices in steps:
+            found: list[Any] = []
+            for item in items:
+                if not isinstance(item, dict):
+                    continue
+                value = item.get(name)
+                if value is None and choices:
+                    value = _choice(item, choices)
+                if not isinstance(value, list):
+                    if value is not None:
+                        found.append(value)
+                elif shadow in item:
+                    found += [part for part in value if part is not None]
+                else:
+                    found += value
+            items = found
+        return items
+
+    return run
+
+
+def _leading(name: str) -> Values:
+    """Compile a single name, the most frequent criterion of where(), without loops."""
+    shadow = f"_{name}"
+
+    def run(_: Scope, this: Any) -> list[Any]:
+        if not isinstance(this, dict):
+            return []
+        value = this.get(name)
+        if not isinstance(value, list):
+            return [] if value is None else [value]
+        return [part for part in value if part is not None] if shadow in this else value
+
+    return run
+
+
+def _choice(item: Any, names: tuple[str, ...]) -> Any:
+    if len(names) > len(item):
+        return next((item[key] for key in item if key in names), None)
+    return next((item[name] for name in names if name in item), None)
+
+
+def compile_name(_compiler: Compiler, tree: Tree) -> Values:
+    name = tree[2]
+
+    def run(scope: Scope, _: Any) -> list[Any]:
+        known = scope.values.get(name)
+        return scope.value(name) if known is None else known
+
+    return run
+
+
+def compile_literal(_compiler: Compiler, tree: Tree) -> Values:
+    value = tree[3]
+    result = [Decimal(value) if tree[2] == "Decimal" else value]
+    return lambda _scope, _this: result
+
+
+def compile_position(_compiler: Compiler, _tree: Tree) -> Values:
+    return lambda scope, _this: [scope.position]
+
+
+def compile_none(_compiler: Compiler, _tree: Tree) -> Values:
+    return lambda _scope, _this: []
+
+
+def compile_index(compiler: Compiler, tree: Tree) -> Values:
+    base, position = compiler.values(tree[2]), compiler.values(tree[3])
+    if tree[3][0] == "literal" and tree[3][2] == "Integer":
+        at = tree[3][3]
+        return lambda scope, this: base(scope, this)[at : at + 1]
+
+    def run(scope: Scope, this: Any) -> list[Any]:
+        at = single(position(scope, this), "[ ]")
+        if not isinstance(at, int) or at < 0:
+            return []
+        return base(scope, this)[at : at + 1]
+
+    return run
+
+
+def compile_sign(compiler: Compiler, tree: Tree) -> Values:
+    operand = compiler.values(tree[3])
+    minus = tree[2] == "-"
+
+    def run(scope: Scope, this: Any) -> list[Any]:
+        value = single(operand(scope, this), f"'{tree[2]}'")
+        if value is None:
+            return []
+        amount = number(value)
+        if amount is None:
+            raise PathError(f"'{tree[2]}' works on a number")
+        return [-amount if minus else amount]
+
+    return run
+
+
+def compile_of_type(compiler: Compiler, base: Tree, type_name: str) -> Values:
+    name = type_name.removeprefix("FHIR.")
+    if name in DATA_TYPES:
+        return _walk(compiler.values(base[2]) if base[2] else None, [base[3] + name[0].upper() + name[1:]])
+    values = compiler.values(base)
+    if name in {"Resource", "DomainResource"}:
+        others = () if name == "Resource" else ("Bundle", "Binary", "Parameters")
+
+        def run_any(scope: Scope, this: Any) -> list[Any]:
+            return [
+                v for v in values(scope, this) if isinstance(v, dict) and v.get("resourceType", others) not in others
+            ]
+
+        return run_any
+
+    def run(scope: Scope, this: Any) -> list[Any]:
+        return [v for v in values(scope, this) if isinstance(v, dict) and v.get("resourceType") == name]
+
+    return run
+
+
+def compile_as_type(compiler: Compiler, base: Tree, type_name: str) -> Values:
+    whole, narrowed = compiler.values(base), compile_of_type(compiler, base, type_name)
+
+    def run(scope: Scope, this: Any) -> list[Any]:
+        single(whole(scope, this), "'as'")
+        return narrowed(scope, this)
+
+    return run
+
+
+def compile_is_type(compiler: Compiler, base: Tree, type_name: str) -> Test:
+    whole, narrowed = compiler.values(base), compile_of_type(compiler, base, type_name)
+
+    def run(scope: Scope, this: Any) -> bool | None:
+        return None if single(whole(scope, this), "'is'") is None else bool(narrowed(scope, this))
+
+    return run
