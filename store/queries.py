@@ -68,6 +68,8 @@ SET_LANE = "UPDATE lane SET state = ?, head = ? WHERE id = ?"
 
 WAKE_LANE = "UPDATE lane SET state = 1 WHERE id = ? AND state = 2"
 
+WAKE_ALL = "UPDATE lane SET state = 1 WHERE state = 2"
+
 REMEMBER = "INSERT OR REPLACE INTO known SELECT ?, about, ? FROM message WHERE number = ? AND about IS NOT NULL"
 
 RAISE_LEVEL = """

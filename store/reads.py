@@ -159,6 +159,12 @@ def _line(connection: Connection, number: int) -> MessageLine | None:
     )  # fmt: skip
 
 
+def line(connection: Connection, message_id: str) -> MessageLine | None:
+    """Return one message by its ULID, without its body."""
+    row = connection.execute("SELECT number FROM message WHERE id = ?", (message_id,)).fetchone()
+    return _line(connection, row[0]) if row else None
+
+
 def deliveries(connection: Connection, number: int) -> list[DeliveryLine]:
     """Return the deliveries of a message."""
     return [

@@ -135,6 +135,13 @@ class Store:
         digest = fingerprint(arrival.body)
         return await self.writer.run(lambda tx: _receive(tx, arrival, identity, digest))
 
+    def answer_of(self, door: str, identity: str, body: bytes) -> StoredAnswer | None:
+        """Return what the sender of these very bytes was told before; None when they are new."""
+        known = self.connection.execute(queries.ARRIVAL_OF_IDENTITY, (fingerprint(door, identity),)).fetchone()
+        if known is None or known[1] != fingerprint(body):
+            return None
+        return StoredAnswer(status=known[2], headers=orjson.loads(known[3]), body=known[4], repeated=True)
+
     async def refuse(self, refusal: Refusal) -> None:
         """Record what was refused at the door."""
         r = refusal
@@ -155,6 +162,10 @@ class Store:
     async def apply(self, steps: Sequence[Step]) -> list[bool]:
         """Commit steps together. False where the delivery was no longer in the status that the step named."""
         return await self.writer.run(lambda tx: [apply_step(tx, step) for step in steps])
+
+    async def wake_all(self) -> None:
+        """Make all waiting lanes ready: at a start, when nobody remembers how long they were to wait."""
+        await self.writer.run(lambda tx: tx.execute(queries.WAKE_ALL))
 
     async def wake(self, lanes: Sequence[int]) -> None:
         """Make waiting lanes ready."""

@@ -1,0 +1,85 @@
+"""A connector's settings are its dataclass fields: checked, converted and explained from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", tuple: "a list of texts"}
+
+
+def mistakes(cls: type, settings: Mapping[str, object]) -> list[tuple[str | None, str, str | None]]:
+    """Return what is wrong with the settings for `cls`: (setting, text, hint); setting None where one is missing."""
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
+    hints = typing.get_type_hints(cls)
+    found: list[tuple[str | None, str, str | None]] = []
+    for name, value in settings.items():
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"it has: {', '.join(fields)}"
+            found.append((name, f"{cls.__name__} has no setting '{name}'", hint))
+            continue
+        try:
+            _convert(value, hints[name])
+        except ValueError as error:
+            found.append((name, f"{name} must be {error}, not {value!r}", _help(fields[name])))
+    for name, field in fields.items():
+        if name not in settings and _is_required(field):
+            found.append((None, f"{name} is missing: {_help(field) or 'it has no default'}", None))
+    return found
+
+
+def build(cls: type, settings: Mapping[str, object]) -> Any:
+    """Return an instance of `cls` from settings in which `mistakes` finds none."""
+    hints = typing.get_type_hints(cls)
+    return cls(**{name: _convert(value, hints[name]) for name, value in settings.items()})
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _help(field: dataclasses.Field[Any]) -> str | None:
+    text: str | None = field.metadata.get("help")
+    return text
+
+
+def _convert(value: object, kind: Any) -> object:
+    """Return the value as `kind`; numbers may come as text, because the environment knows only text."""
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+        options = typing.get_args(kind)
+        if value is None and type(None) in options:
+            return None
+        return _convert(value, next(option for option in options if option is not type(None)))
+    if typing.get_origin(kind) is tuple:
+        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise ValueError(_WORDS[tuple])
+    if typing.get_origin(kind) is typing.Literal:
+        if value in typing.get_args(kind):
+            return value
+        raise ValueError("one of " + ", ".join(map(str, typing.get_args(kind))))
+    return _convert_plain(value, kind)
+
+
+def _convert_plain(value: object, kind: Any) -> object:
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        if value in {"true", "false"}:
+            return value == "true"
+    elif kind in {int, float}:
+        if isinstance(value, int | float) and not isinstance(value, bool) and (kind is float or value == int(value)):
+            return kind(value)
+        if isinstance(value, str):
+            try:
+                return kind(value)
+            except ValueError:
+                pass  # the sentence below says it
+    elif isinstance(value, kind):
+        return value
+    raise ValueError(_WORDS.get(kind, kind.__name__))

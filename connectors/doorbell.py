@@ -1,0 +1,52 @@
+"""A bell between the processes of the host: a datagram on the loopback that says "look into the store".
+
+It carries nothing. A lost one costs a moment, because who waits for it also looks by the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+
+class _Listener(asyncio.DatagramProtocol):
+    def __init__(self, heard: Callable[[], None]) -> None:
+        self._heard = heard
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002  # a ring has no content
+        self._heard()
+
+
+async def listen(heard: Callable[[], None]) -> tuple[int, asyncio.DatagramTransport]:
+    """Hang up a bell; return its UDP port on 127.0.0.1 and the transport to close."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: _Listener(heard), local_addr=("127.0.0.1", 0))
+    port: int = transport.get_extra_info("sockname")[1]
+    return port, transport
+
+
+class Ringer:
+    """Rings the bells of other processes; never fails and never waits."""
+
+    def __init__(self, ports: Callable[[], list[int]]) -> None:
+        self._ports = ports
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._known: list[int] = []
+
+    def refresh(self) -> None:
+        """Read anew whose bells there are."""
+        self._known = self._ports()
+
+    def __call__(self) -> None:
+        """Ring them all."""
+        for port in self._known:
+            try:
+                self._socket.sendto(b"", ("127.0.0.1", port))
+            except OSError:
+                self._known = [known for known in self._known if known != port]  # gone: it looks by the clock
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()

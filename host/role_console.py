@@ -1,0 +1,45 @@
+"""The console process: Flask on waitress, reading the store and acting through `channels.control`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from threading import Event, Thread
+
+from channels.control import Control
+from connectors.doorbell import Ringer
+from console.app import create_app, serve
+from host.roles import BEAT, Assignment, say_ready
+from store import directory
+from store.store import Store
+
+
+def run(assignment: Assignment) -> None:
+    """Serve the pages until standard input ends."""
+    folder = Path(assignment.data)
+    store = Store(folder, "console")
+    ringer = Ringer(lambda: [row.bell for row in directory.processes(store.connection) if row.bell])
+    ringer.refresh()
+    app = create_app(folder, Control(store, ringer), name=assignment.site, zone=assignment.zone)
+    directory.announce(store.writer, "console", os.getpid(), None, ())
+
+    def ready(address: str) -> None:
+        directory.announce(store.writer, "console", os.getpid(), None, (address,))
+        say_ready([address])
+
+    serving = Thread(
+        target=serve, args=(app, assignment.console_host, assignment.console_port, ready), daemon=True, name="pages"
+    )
+    serving.start()
+    stopping = Event()
+    Thread(target=_until_input_ends, args=(stopping,), daemon=True).start()
+    while not stopping.wait(BEAT) and serving.is_alive():
+        ringer.refresh()
+        store.writer.now(lambda tx: tx.execute("UPDATE process SET beat_at = ? WHERE role = 'console'", (tx.now,)))
+
+
+def _until_input_ends(stopping: Event) -> None:
+    while sys.stdin.buffer.read(4096):
+        continue
+    stopping.set()

@@ -1,0 +1,92 @@
+"""The lanes process: maps and delivers, checkpoints the store in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from channels import channel as channels
+from channels.channel import Channel
+from channels.lane import Runner
+from host.roles import Process
+from store import directory
+from store.checkpoint import Checkpointer
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a stopping lane has to read the answer it waits for.
+GRACE = 10.0
+
+
+async def body(process: Process) -> None:
+    """Run the lanes of all channels, and follow what people change."""
+    await process.store.wake_all()
+    lanes = _Lanes(process)
+    await lanes.follow()
+    with Checkpointer(process.store.folder):
+        process.ready()
+        while not process.stopping.is_set():
+            process.bell.clear()
+            try:
+                async with asyncio.timeout(1.0):
+                    await process.bell.wait()
+            except TimeoutError:
+                process.ring.refresh()
+                await lanes.follow()
+                continue
+            lanes.ring()
+            await lanes.follow()
+        await lanes.close()
+
+
+class _Lanes:
+    """The runners, by channel."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._seen: object = None
+        self._running: dict[int, tuple[str, list[Runner], list[asyncio.Task[None]]]] = {}
+
+    async def follow(self) -> None:
+        """Bring the runners in step with the channels of the store."""
+        rows = directory.channels(self._process.store.connection)
+        seen = [(row.number, row.revision, row.state) for row in rows]
+        if seen == self._seen:
+            return
+        self._seen = seen
+        wanted = {row.number: row for row in rows if row.revision and row.state != "stopped"}
+        for number in list(self._running):
+            if number not in wanted or wanted[number].revision != self._running[number][0]:
+                await self._stop(number)
+        for number, row in wanted.items():
+            if number not in self._running:
+                channel = channels.load(self._process.store.connection, row)
+                if channel is not None:
+                    self._start(channel)
+
+    def _start(self, channel: Channel) -> None:
+        runners = [Runner(self._process.store, channel, destination) for destination in channel.destinations]
+        tasks = [asyncio.create_task(runner.run()) for runner in runners]
+        self._running[channel.number] = channel.revision, runners, tasks
+
+    async def _stop(self, number: int) -> None:
+        _, runners, tasks = self._running.pop(number)
+        for runner in runners:
+            runner.stop()
+        _, late = await asyncio.wait(tasks, timeout=GRACE)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if late:
+            log.warning("a lane was stopped before its answer came", extra={"count": len(late)})
+
+    def ring(self) -> None:
+        """Tell all runners that there may be work."""
+        for _, runners, _ in self._running.values():
+            for runner in runners:
+                runner.ring()
+
+    async def close(self) -> None:
+        """Stop all runners."""
+        for number in list(self._running):
+            await self._stop(number)

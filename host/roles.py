@@ -1,0 +1,120 @@
+"""What each process of the host does. They share the store and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from connectors.doorbell import Ringer, listen
+from store import directory
+from store.store import Store
+
+log = logging.getLogger(__name__)
+
+BEAT = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What the supervisor tells a process on its first line of standard input."""
+
+    role: str
+    #: Folder of the store.
+    data: str
+    #: Name of the site, for people.
+    site: str
+    #: IANA zone of the site.
+    zone: str
+    console_host: str
+    console_port: int
+
+
+class Process:
+    """What every role has: its store, its bell, its beat, and the end of standard input as the sign to stop."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+        self.store = Store(Path(assignment.data), assignment.role)
+        self.bell = asyncio.Event()
+        self.stopping = asyncio.Event()
+        self.ring = Ringer(self._others)
+        self.doors: list[str] = []
+
+    def _others(self) -> list[int]:
+        rows = directory.processes(self.store.connection)
+        return [row.bell for row in rows if row.bell and row.role != self.assignment.role]
+
+    async def run(self, body: Callable[[Process], Coroutine[Any, Any, None]]) -> None:
+        """Announce, run the body until it is time to stop, and leave in order."""
+        role = self.assignment.role
+        port, transport = await listen(self.bell.set)
+        directory.announce(self.store.writer, role, os.getpid(), port, ())
+        watch_standard_input(asyncio.get_running_loop(), self.stopping)
+        self.ring.refresh()
+        self.ring()
+        try:
+            async with asyncio.TaskGroup() as group:
+                beating = group.create_task(self._beat())
+                await body(self)
+                beating.cancel()
+        finally:
+            transport.close()
+            self.ring.close()
+            self.store.close()
+
+    def ready(self) -> None:
+        """Tell the supervisor, and the pages, where the doors are."""
+        directory.announce(self.store.writer, self.assignment.role, os.getpid(), self._port(), self.doors)
+        say_ready(self.doors)
+
+    def _port(self) -> int | None:
+        rows = directory.processes(self.store.connection)
+        return next((row.bell for row in rows if row.role == self.assignment.role), None)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            self.ring.refresh()
+            await directory.beat(self.store.writer, self.assignment.role)
+
+
+def say_ready(doors: list[str]) -> None:
+    """Write the one line that the supervisor waits for."""
+    sys.stdout.buffer.write(orjson.dumps({"ready": doors}) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def watch_standard_input(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
+    """Stop when standard input ends: the supervisor closed it, or is gone."""
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(4096):
+            continue
+        loop.call_soon_threadsafe(stopping.set)
+
+    threading.Thread(target=wait, name="standard input", daemon=True).start()
+
+
+def play(assignment: Assignment) -> None:
+    """Be the process of a role until told to stop."""
+    if assignment.role == "console":
+        from host import role_console  # noqa: PLC0415  # each process imports only what it does
+
+        role_console.run(assignment)
+    elif assignment.role == "intake":
+        from host import role_intake  # noqa: PLC0415
+
+        asyncio.run(Process(assignment).run(role_intake.body))
+    else:
+        from host import role_lanes  # noqa: PLC0415
+
+        asyncio.run(Process(assignment).run(role_lanes.body))

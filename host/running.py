@@ -1,0 +1,120 @@
+"""A host that runs: its site deployed, its processes supervised."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import plugin_host
+from host import site as sites
+from host.roles import Assignment
+from host.supervisor import Supervisor
+from store import connection, directory
+from store.schema import migrate
+from store.store import Store
+from transformers.mapping_site import Site
+
+ROLES = ("intake", "lanes", "console")
+
+
+class NothingToRun(RuntimeError):
+    """No mapping file of the site is fit to run, and none ran before."""
+
+
+class Host:
+    """One site's host, in this process and the ones it starts."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read and check the site.
+
+        Raises:
+            Problems: site.yaml is wrong.
+        """
+        self.site = sites.read_site(folder)
+        self.files = sites.check_files(self.site, sites.mapping_files(folder))
+        self.data = data_folder(self.site)
+        self._supervisor: Supervisor | None = None
+        self._doors: dict[str, list[str]] = {}
+        self._new_key = False
+
+    def start(self) -> dict[str, list[str]]:
+        """Deploy the files and start the processes; return the addresses of each when all are ready.
+
+        Raises:
+            UnsafeStore: the store must not be used.
+            NothingToRun: there is no revision to run.
+            NotReady: a process could not start.
+        """
+        _, self._new_key = connection.store_key(self.data)
+        prepare_store(self.data)
+        store = Store(self.data, "host")
+        try:
+            directory.forget_processes(store.writer)
+            sites.deploy(store.writer, store.connection, self.files)
+            rows = directory.channels(store.connection)
+        finally:
+            store.close()
+        if not any(row.revision for row in rows):
+            found = "\n".join(str(p) for file in self.files for p in file.problems) or "no mapping file found"
+            raise NothingToRun(f"{found}\nnothing to run in {self.site.folder}")
+        self._supervisor = Supervisor(Path(plugin_host.__file__), [self._assignment(role) for role in ROLES])
+        self._doors = self._supervisor.start()
+        return self._doors
+
+    def _assignment(self, role: str) -> Assignment:
+        return Assignment(
+            role=role,
+            data=str(self.data),
+            site=self.site.name,
+            zone=self.site.time_zone,
+            console_host=str(self.site.console["host"]),
+            console_port=int(self.site.console["port"]),
+        )
+
+    def summary(self) -> Iterator[str]:
+        """Say what runs and where."""
+        if self._new_key:
+            yield f"a new key for the store was made: {self.data / connection.KEY_FILE} (keep a copy; mode 0600)"
+        for file in self.files:
+            state = f"revision {file.revision}" if file.is_fit else "NOT RUN: its file has problems (plugin-host check)"
+            yield f"channel {file.channel}: {state}"
+        for address in self._doors.get("intake", []):
+            yield f"listening on {address}"
+        for address in self._doors.get("console", []):
+            yield f"status page on http://{address}/"
+
+    def watch(self) -> None:
+        """Keep the processes alive until interrupted."""
+        if self._supervisor is not None:
+            self._supervisor.watch(every=0.5)
+
+    def pids(self) -> dict[str, int]:
+        """Return the process id of each role."""
+        return self._supervisor.pids() if self._supervisor else {}
+
+    def stop(self) -> None:
+        """Stop the processes in order."""
+        if self._supervisor is not None:
+            self._supervisor.stop()
+
+
+def data_folder(site: Site) -> Path:
+    """Return the folder of the store: a relative one stands beside the site's folder."""
+    return Path(os.path.normpath(site.folder.resolve().parent / site.data))
+
+
+def prepare_store(folder: Path) -> None:
+    """Make or migrate the store.
+
+    Raises:
+        UnsafeStore: a store was here and is gone, or it cannot be read.
+    """
+    if any(folder.glob("high-water-*")) and not (folder / connection.STORE_FILE).exists():
+        raise connection.UnsafeStore(f"{folder} has a high-water file and no store: a store was here and is gone")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    link = connection.connect(folder)
+    try:
+        migrate(link)
+    finally:
+        link.close()

@@ -1,0 +1,145 @@
+"""A site's folder: read, checked as a whole, and deployed to the store. Check, then apply."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from channels import registry
+from channels.settings import mistakes
+from messages.problem import Place, Problem
+from store import directory
+from store.connection import Connection
+from store.writer import Writer
+from transformers.mapping_check import Checked, check_mapping
+from transformers.mapping_site import Site, load_site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedFile:
+    """A mapping file and what its check found."""
+
+    path: Path
+    source: str
+    checked: Checked
+    problems: tuple[Problem, ...]
+    #: Name of the running thing; the file's name where the file does not say.
+    channel: str
+    title: str
+    #: Hash of the plan: the same inputs give the same revision.
+    revision: str
+
+    @property
+    def is_fit(self) -> bool:
+        """True when it may run."""
+        return self.checked.plan is not None and not any(p.severity == "error" for p in self.problems)
+
+
+def mapping_files(folder: Path) -> list[Path]:
+    """Return the mapping files of a site: every YAML file of the folder but site.yaml."""
+    return sorted(path for path in folder.glob("*.yaml") if path.name != "site.yaml")
+
+
+def read_site(folder: Path) -> Site:
+    """Read site.yaml with the variables of this process.
+
+    Raises:
+        Problems: all that is wrong with it.
+    """
+    return load_site(folder, os.environ)
+
+
+def check_files(site: Site, paths: Iterable[Path]) -> list[CheckedFile]:
+    """Check mapping files: both ends of every line, and the settings of their connectors."""
+    files = [_check(site, path) for path in paths]
+    return [_unless_twice(file, files) for file in files]
+
+
+def _check(site: Site, path: Path) -> CheckedFile:
+    checked = check_mapping(path, site)
+    plan: dict[str, Any] = checked.plan or {}
+    problems = [*checked.problems, *_plugins(checked, plan)]
+    return CheckedFile(
+        path=path,
+        source=path.read_text("utf-8", "replace"),
+        checked=checked,
+        problems=tuple(problems),
+        channel=plan.get("channel", path.stem),
+        title=plan.get("title", path.stem),
+        revision=hashlib.sha256(orjson.dumps(plan, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12],
+    )
+
+
+def _unless_twice(file: CheckedFile, files: list[CheckedFile]) -> CheckedFile:
+    twins = [other for other in files if other is not file and other.channel == file.channel]
+    if not twins:
+        return file
+    text = f"channel '{file.channel}' is also defined in {twins[0].path.name}"
+    place = file.checked.place(("channel",))
+    problem = Problem(code="E150", text=text, hint="give each file a name of its own", place=place)
+    return CheckedFile(
+        path=file.path, source=file.source, checked=file.checked, problems=(*file.problems, problem),
+        channel=file.channel, title=file.title, revision=file.revision,
+    )  # fmt: skip
+
+
+def _plugins(checked: Checked, plan: dict[str, Any]) -> list[Problem]:
+    """Check that the plug-ins are there and take the settings."""
+    if not plan:
+        return []
+    problems = _connector(checked, plan["from"], ("from",), verb="serve")
+    for name, part in plan["destinations"].items():
+        problems += _connector(checked, part, ("destinations", name), verb="send")
+    try:
+        registry.load("transformer", plan["transformer"])
+    except registry.NoSuchPlugin as error:
+        problems.append(Problem(code="E151", text=str(error), place=checked.place(("transformer",))))
+    return problems
+
+
+def _connector(checked: Checked, part: dict[str, Any], at: tuple[str, ...], *, verb: str) -> list[Problem]:
+    try:
+        connector = registry.load("connector", part["connector"])
+    except registry.NoSuchPlugin as error:
+        return [Problem(code="E151", text=str(error), place=checked.place((*at, "connector")))]
+    if not hasattr(connector, verb):
+        role = "a source" if verb == "serve" else "a destination"
+        return [
+            Problem(
+                code="E152",
+                text=f"'{part['connector']}' is not {role} connector",
+                place=checked.place((*at, "connector")),
+            )
+        ]
+    return [
+        Problem(code="E153", text=text, hint=hint, place=_setting_place(checked, part, at, name))
+        for name, text, hint in mistakes(connector, part["settings"])
+    ]
+
+
+def _setting_place(checked: Checked, part: dict[str, Any], at: tuple[str, ...], name: str | None) -> Place:
+    return checked.setting_place(at, part.get("station"), name)
+
+
+def deploy(writer: Writer, connection: Connection, files: Iterable[CheckedFile]) -> None:
+    """Make every fit file the running revision; note at the others why they do not run. What ran goes on."""
+    running = {row.name: row.revision for row in directory.channels(connection)}
+    for file in files:
+        if not file.is_fit or file.checked.plan is None:
+            errors = [p for p in file.problems if p.severity == "error"]
+            directory.set_problem(writer, file.channel, file.title, f"{len(errors)} problem(s), first: {errors[0]}")
+        elif running.get(file.channel) != file.revision:
+            plan = file.checked.plan
+            directory.deploy(
+                writer,
+                directory.NewRevision(
+                    channel=file.channel, title=file.title, revision=file.revision, source=file.source, plan=plan,
+                    destinations={name: part.get("parked") != "pass" for name, part in plan["destinations"].items()},
+                ),
+            )  # fmt: skip

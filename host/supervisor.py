@@ -1,0 +1,150 @@
+"""Starts the host's processes, starts them again when they die, and says so; stops them in order."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from channels.backoff import wait_before
+from host.roles import Assignment
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a process has to leave in order before it is killed.
+GRACE = 15.0
+
+
+class NotReady(RuntimeError):
+    """A process died before it was ready; the text says which and how."""
+
+
+@dataclass(slots=True)
+class _Child:
+    assignment: Assignment
+    process: subprocess.Popen[bytes]
+    started: float
+    failures: int = 0
+    start_again_at: float | None = None
+    doors: list[str] = field(default_factory=list)
+
+
+class Supervisor:
+    """The processes of one host."""
+
+    def __init__(self, front_door: Path, assignments: Iterable[Assignment]) -> None:
+        self._front_door = front_door
+        self._children: dict[str, _Child] = {}
+        self._assignments = list(assignments)
+        self._news: queue.Queue[tuple[str, list[str] | None]] = queue.Queue()
+        self._stopping = threading.Event()
+
+    def start(self, within: float = 30.0) -> dict[str, list[str]]:
+        """Start all processes; return the addresses of each once all are ready.
+
+        Raises:
+            NotReady: one of them died first, or took too long; the others are stopped again.
+        """
+        for assignment in self._assignments:
+            self._children[assignment.role] = self._spawn(assignment)
+        missing = set(self._children)
+        deadline = time.monotonic() + within
+        while missing:
+            try:
+                role, doors = self._news.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                self.stop()
+                raise NotReady(f"not ready within {within:.0f} s: {', '.join(sorted(missing))}") from None
+            if doors is None:
+                code = self._children[role].process.wait()
+                self.stop()
+                raise NotReady(f"the {role} process ended with exit code {code} before it was ready")
+            missing.discard(role)
+            self._children[role].doors = doors
+        return {role: child.doors for role, child in self._children.items()}
+
+    def watch(self, every: float, tick: Callable[[], None] = lambda: None) -> None:
+        """Start again what dies, until `stop` is called; call `tick` every so many seconds."""
+        while not self._stopping.is_set():
+            try:
+                role, doors = self._news.get(timeout=every)
+            except queue.Empty:
+                tick()
+            else:
+                if doors is None:
+                    self._died(self._children[role])
+                else:
+                    self._children[role].doors = doors
+            self._start_again()
+
+    def _died(self, child: _Child) -> None:
+        code = child.process.wait()
+        if self._stopping.is_set():
+            return
+        long_lived = time.monotonic() - child.started > 60
+        child.failures = 1 if long_lived else child.failures + 1
+        wait = wait_before(child.failures, (0.1, 10.0))
+        child.start_again_at = time.monotonic() + wait
+        log.error(
+            "a process ended; it is started again",
+            extra={"channel": child.assignment.role, "exit_code": code, "seconds": round(wait, 1)},
+        )
+
+    def _start_again(self) -> None:
+        for role, child in self._children.items():
+            if child.start_again_at is not None and time.monotonic() >= child.start_again_at:
+                fresh = self._spawn(child.assignment)
+                fresh.failures = child.failures
+                self._children[role] = fresh
+
+    def _spawn(self, assignment: Assignment) -> _Child:
+        process = subprocess.Popen(  # noqa: S603  # our own program
+            [sys.executable, str(self._front_door), "role"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        if process.stdin is None or process.stdout is None:
+            raise NotReady("no pipes to the process")
+        try:
+            process.stdin.write(orjson.dumps(dataclasses.asdict(assignment)) + b"\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            log.error("a process ended at once", extra={"role": assignment.role})  # noqa: TRY400  # its end is news below
+        threading.Thread(target=self._listen, args=(assignment.role, process), daemon=True).start()
+        return _Child(assignment=assignment, process=process, started=time.monotonic())
+
+    def _listen(self, role: str, process: subprocess.Popen[bytes]) -> None:
+        if process.stdout is not None:
+            for line in process.stdout:
+                self._news.put((role, orjson.loads(line)["ready"]))
+            process.stdout.close()
+        self._news.put((role, None))
+
+    def pids(self) -> dict[str, int]:
+        """Return the process id of each role."""
+        return {role: child.process.pid for role, child in self._children.items()}
+
+    def stop(self) -> None:
+        """Close every process's standard input, which tells it to leave; kill what has not left in time."""
+        self._stopping.set()
+        for child in self._children.values():
+            if child.process.stdin is not None and not child.process.stdin.closed:
+                try:
+                    child.process.stdin.close()
+                except BrokenPipeError:
+                    log.info("a process had already ended", extra={"pid": child.process.pid})
+        deadline = time.monotonic() + GRACE
+        for role, child in self._children.items():
+            try:
+                child.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("a process did not leave in time and was killed", extra={"role": role})
+                child.process.kill()
+                child.process.wait()
