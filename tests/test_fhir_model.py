@@ -9,7 +9,7 @@ import pytest
 from transformers import fhir_model
 
 APPOINTMENT_STATUS = frozenset(
-    [
+    {
         "proposed",
         "pending",
         "booked",
@@ -20,7 +20,7 @@ APPOINTMENT_STATUS = frozenset(
         "entered-in-error",
         "checked-in",
         "waitlist",
-    ]
+    }
 )
 
 
