@@ -123,26 +123,31 @@ def _reader(separators: str, charset: str) -> Callable[[str], Segment]:
     field_mark, component_mark, repetition_mark = marks.field, marks.component, marks.repetition
     subcomponent_mark, escape_mark = marks.subcomponent, marks.escape
     unescape = unescaper(marks, charset)
-    inside = re.compile(f"[{re.escape(component_mark + repetition_mark + subcomponent_mark)}]")
 
     def component(text: str) -> list[str]:
         leaves = text.split(subcomponent_mark)
         return [unescape(leaf) for leaf in leaves] if escape_mark in text else leaves
 
-    def field(text: str) -> Field:
-        if not text:
-            return []
-        if not inside.search(text):
-            return [[[unescape(text) if escape_mark in text else text]]]
+    def parts(text: str) -> Field:
+        if component_mark not in text and repetition_mark not in text:
+            return [[component(text)]]
         return [
-            [component(part) for part in repetition.split(component_mark)] for repetition in text.split(repetition_mark)
+            [
+                [part] if subcomponent_mark not in part and escape_mark not in part else component(part)
+                for part in repetition.split(component_mark)
+            ]
+            for repetition in text.split(repetition_mark)
         ]
+
+    def fields(texts: list[str]) -> list[Field]:
+        # Most fields are empty, one word or one number; only the others are taken apart.
+        return [[] if not text else [[[text]]] if text.isalnum() else parts(text) for text in texts]
 
     def read(line: str) -> Segment:
         name, *texts = line.split(field_mark)
         if name in _HEADERS:
-            return [name, field_mark, *texts[:1], *map(field, texts[1:])]
-        return [name, *map(field, texts)]
+            return [name, field_mark, separators[1:], *fields(texts[1:])]
+        return [name, *fields(texts)]
 
     return read
 
@@ -183,44 +188,47 @@ def encode(segments: Sequence[Segment], charset: str | None = None) -> bytes:
 def _writer(separators: str) -> Callable[[Segment], str]:
     """Return a function that writes one segment, with its final CR."""
     marks = Separators(*separators)
-    field_mark, component_mark, repetition_mark = marks.field, marks.component, marks.repetition
-    subcomponent_mark = marks.subcomponent
-    special, replacement = escapes(marks)
-    lower = component_mark + subcomponent_mark
-    all_marks = repetition_mark + lower
-
-    def escape(field: Field) -> Field:
-        return [[[special.sub(replacement, leaf) for leaf in part] for part in repetition] for repetition in field]
+    find, escape = escapes(marks)
+    field_mark = marks.field
+    write_parts = _parts_writer(marks)
 
     def write(segment: Segment) -> str:
-        fields = segment[1:]
-        if segment[0] in _HEADERS:
-            fields = fields[2:]
         texts = []
-        for field in fields:
+        start: str = segment[0]
+        for field in segment[3:] if start in _HEADERS else segment[1:]:
             if not field:
                 texts.append("")
-                continue
-            # One search a field: most hold nothing to escape.
-            leaves = "".join([leaf for repetition in field for part in repetition for leaf in part])
-            if special.search(leaves):
-                field = escape(field)  # noqa: PLW2901
-            repetitions = [
-                component_mark.join(
-                    [
-                        part[0] if len(part) == 1 else subcomponent_mark.join(part).rstrip(subcomponent_mark)
-                        for part in repetition
-                    ]
-                ).rstrip(lower)
-                for repetition in field
-            ]
-            texts.append(
-                repetitions[0] if len(repetitions) == 1 else repetition_mark.join(repetitions).rstrip(all_marks)
-            )
-        start: str = segment[0] + field_mark
-        if segment[0] in _HEADERS:
-            start += segment[2] + field_mark
-        return (start + field_mark.join(texts)).rstrip(field_mark) + "\r"
+            elif len(field) == 1 and len(field[0]) == 1 and len(field[0][0]) == 1:
+                # Most fields are a single text: the way of `write_parts` without its loops.
+                text = field[0][0][0]
+                texts.append(text if text.isalnum() or not find(text) else escape(text))
+            else:
+                texts.append(write_parts(field))
+        if start in _HEADERS:
+            start += field_mark + segment[2]
+        return f"{start}{field_mark}{field_mark.join(texts)}".rstrip(field_mark) + "\r"
+
+    return write
+
+
+def _parts_writer(marks: Separators) -> Callable[[Field], str]:
+    """Return a function that writes a field with repetitions, components or subcomponents."""
+    find, escape = escapes(marks)
+    component_mark, repetition_mark, subcomponent_mark = marks.component, marks.repetition, marks.subcomponent
+
+    def write(field: Field) -> str:
+        repetitions = []
+        for repetition in field:
+            components = []
+            for component in repetition:
+                if len(component) == 1:
+                    text = component[0]
+                    components.append(text if not text or text.isalnum() or not find(text) else escape(text))
+                else:
+                    leaves = [escape(leaf) if find(leaf) else leaf for leaf in component]
+                    components.append(subcomponent_mark.join(leaves).rstrip(subcomponent_mark))
+            repetitions.append(component_mark.join(components).rstrip(component_mark))
+        return repetition_mark.join(repetitions).rstrip(repetition_mark)
 
     return write
 

@@ -64,8 +64,8 @@ def unescaper(separators: Separators, charset: str) -> Callable[[str], str]:
 
 
 @lru_cache(maxsize=64)
-def escapes(separators: Separators) -> tuple[re.Pattern[str], Callable[[re.Match[str]], str]]:
-    r"""Return a pattern of what must be escaped, and the replacement for `pattern.sub`.
+def escapes(separators: Separators) -> tuple[Callable[[str], object], Callable[[str], str]]:
+    r"""Return a function that is true of a text with something to escape, and one that escapes it.
 
     Separators go as `\F\` and so on, line breaks as `\.br\`, other control characters as `\X0B\`: 0x0B and 0x1C would
     end the MLLP frame, a CR the segment. TAB may stand.
@@ -75,4 +75,11 @@ def escapes(separators: Separators) -> tuple[re.Pattern[str], Callable[[re.Match
     escaped |= {separator: f"{mark}{letter}{mark}" for separator, letter in separators.letters().items()}
     escaped |= dict.fromkeys(("\r\n", "\r", "\n"), f"{mark}.br{mark}")
     characters = "".join(re.escape(character) for character in escaped if len(character) == 1)
-    return re.compile(f"\r\n|[{characters}]"), lambda match: escaped[match.group()]
+    # A class alone is searched twice as fast as with the alternative before it.
+    special = re.compile(f"[{characters}]")
+    to_escape = re.compile(f"\r\n|[{characters}]")
+
+    def escape(text: str) -> str:
+        return to_escape.sub(lambda match: escaped[match.group()], text)
+
+    return special.search, escape

@@ -72,7 +72,7 @@ class Format:
             elif type(value) is not kind:
                 wanted = "true or false" if kind is bool else "a whole number"
                 found.append(f"the option '{name}' of the format {self.name} must be {wanted}")
-            elif kind is int and int(value) < 1:
+            elif isinstance(value, int) and kind is int and value < 1:
                 found.append(f"the option '{name}' of the format {self.name} must be 1 or more")
         missing = [name for name in self.required if name not in options]
         return found + [f"the format {self.name} needs the option '{name}': {self.options[name]}" for name in missing]
