@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import plugin_host
 from host import site as sites
 from host.roles import Assignment
 from host.supervisor import Supervisor
@@ -58,7 +57,7 @@ class Host:
         if not any(row.revision for row in rows):
             found = "\n".join(str(p) for file in self.files for p in file.problems) or "no mapping file found"
             raise NothingToRun(f"{found}\nnothing to run in {self.site.folder}")
-        self._supervisor = Supervisor(Path(plugin_host.__file__), [self._assignment(role) for role in ROLES])
+        self._supervisor = Supervisor(_front_door(), [self._assignment(role) for role in ROLES])
         self._doors = self._supervisor.start()
         return self._doors
 
@@ -97,6 +96,13 @@ class Host:
         """Stop the processes in order."""
         if self._supervisor is not None:
             self._supervisor.stop()
+
+
+def _front_door() -> Path:
+    """Return the file that a process is started with: beside the rooms in a checkout, above them in a wheel."""
+    rooms = Path(__file__).resolve().parents[1]
+    beside = rooms / "plugin_host.py"
+    return beside if beside.exists() else rooms.parent / "plugin_host.py"
 
 
 def data_folder(site: Site) -> Path:

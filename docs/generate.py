@@ -1,0 +1,57 @@
+"""Writes the pages that are made from tables in the code: `make docs`. A test holds them current."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "house")]
+
+import table  # noqa: E402  # found by the line above
+
+from messages.lifecycle import OPEN, SHARES, TRANSITIONS, Event, Status  # noqa: E402
+
+
+def lifecycle() -> str:
+    """Return docs/lifecycle.md."""
+    words = _comments(ROOT / "messages" / "lifecycle.py")
+    edges = [f"    {before} --> {after}: {event.value}" for (before, event), after in TRANSITIONS.items()]
+    rows = [f"| {status} | {words['Status', status.name]} | {'yes' if status in OPEN else ''} |" for status in Status]
+    events = [f"| {event.value} | {words['Event', event.name]} |" for event in Event]
+    shares = [f"| {name} | {', '.join(sorted(statuses))} |" for name, statuses in SHARES.items()]
+    return "\n".join([
+        "# The life of a delivery", "",
+        "Generated from `messages/lifecycle.py` by `make docs`.", "",
+        "A delivery is one message on its way to one destination.",
+        "", "```mermaid", "stateDiagram-v2", "    [*] --> RECEIVED: accepted", *edges, "```", "",
+        "| status | means | a lane works on it |", "|---|---|---|", *rows, "",
+        "| what happens | means |", "|---|---|", *events, "",
+        "At every moment `accepted = delivered + filtered + parked + cancelled + pending`:", "",
+        "| share | statuses |", "|---|---|", *shares, "",
+    ])  # fmt: skip
+
+
+def _comments(path: Path) -> dict[tuple[str, str], str]:
+    """Return the `#:` comment behind each member of the module's enumerations, by class and name."""
+    found, owner = {}, ""
+    for line in path.read_text("utf-8").splitlines():
+        if line.startswith("class "):
+            owner = line[6:].partition("(")[0]
+        name, equals, rest = line.strip().partition(" = ")
+        if equals and "#:" in rest:
+            found[owner, name] = rest.split("#:", 1)[1].strip()
+    return found
+
+
+PAGES = {"docs/house.md": table.page, "docs/lifecycle.md": lifecycle}
+
+
+def main() -> None:
+    """Write all generated pages."""
+    for name, page in PAGES.items():
+        (ROOT / name).write_text(page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
