@@ -16,15 +16,14 @@ LOOKED_AT = 5_000
 # -- statements ---------------------------------------------------------------------------------------------
 
 PARKED = """
-    SELECT DISTINCT id / 16 FROM delivery WHERE destination = ? AND status = 'ERROR' AND id < ?
-    ORDER BY id DESC LIMIT ?"""
+    SELECT id / 16 FROM delivery WHERE destination = ? AND status = 'ERROR' AND id < ? ORDER BY id DESC LIMIT ?"""
 
 # As large as the backlog, never as the store.
 UNFINISHED = """
-    SELECT DISTINCT id / 16 FROM delivery INDEXED BY delivery_unfinished
+    SELECT id / 16 FROM delivery INDEXED BY delivery_unfinished
     WHERE status IN ('RECEIVED', 'TRANSFORMED', 'QUEUED', 'PENDING', 'ERROR') AND id < ?
         AND status IN ({statuses}) AND destination IN ({destinations})
-    ORDER BY id DESC LIMIT ?"""
+    GROUP BY id / 16 ORDER BY id / 16 DESC LIMIT ?"""
 
 LAST_OF_CHANNEL = """
     SELECT number, received_at FROM message WHERE channel = ? AND number < ? ORDER BY number DESC LIMIT ?"""

@@ -231,7 +231,7 @@ def apply_step(tx: Transaction, step: Step) -> bool:
     if step.event is Event.ACCEPTED:
         tx.execute(queries.REMEMBER, (destination, step.delivery, step.delivery // DESTINATIONS))
     tx.count(destination, status, step.status)
-    if (status in OPEN) != (step.status in OPEN):
+    if (status in OPEN) != (step.status in OPEN) or step.status is Status.ERROR:
         settle_lane(tx, destination, lane)
     elif step.wait:
         tx.execute(queries.SET_LANE, (WAITING, step.delivery, lane))
