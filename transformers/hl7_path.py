@@ -99,7 +99,7 @@ _MISTAKES: tuple[tuple[str, str], ...] = (
     (r"...[^-]", "lacks the hyphen between segment and field"),
     (r".*\[\]$", "is the key of a repeating field, not of one value; one repetition is written PID-3[2]"),
     (r".*(?:-|\[|\.)0", "counts from 0: fields, repetitions and components count from 1"),
-    (r".*\.\d+\[", "has its repetition behind the component: it stands behind the field"),
+    (r".*\.\d+\[", "has its repetition behind the component, not behind the field"),
     (r"...-\d+-", "has a hyphen between field and component: there stands a dot"),
     (r"...-(?:[^.]*\.){3}", "goes deeper than a subcomponent (SEG-field.component.subcomponent)"),
     (r"", "is no HL7 path: write SEG-field, SEG-field.component or SEG-field[repetition].component"),
