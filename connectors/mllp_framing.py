@@ -64,6 +64,11 @@ class Deframer:
         """What has come of a frame that has not ended."""
         return bytes(self._buffer)
 
+    @property
+    def held(self) -> int:
+        """How many bytes wait here for what is to follow."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Return the payloads that `data` completes, in order.
 

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 from contextlib import contextmanager
-from pathlib import Path
 
 import hl7
 import pytest
@@ -14,15 +13,15 @@ from hl7.mllp import start_hl7_server
 from connectors.mllp_framing import frame
 from connectors.mllp_sender import MllpSender
 from messages.lifecycle import Event
+from simulators.powerserver import PowerServer, read_answers
+from tests.node_peers import PEERS, node
 
-PEERS = Path(__file__).parent / "peers"
 GOLDEN = (PEERS / "siu_s12.hl7").read_bytes()
 #: The same booking with a comment that holds | ^ ~ \ & and a line that looks like an MSH segment, escaped in NTE-3.
 COMMENT = (PEERS / "siu_s12_comment.hl7").read_bytes()
 ESCAPED_COMMENT = r"Dor \F\ joelho \S\ esquerdo \R\ desde \E\ ontem \T\ hoje\.br\MSH\F\\S\\R\\E\\T\\F\FALSO\F\ã ç é"
 SEGMENTS = ["MSH", "SCH", "TQ1", "NTE", "PID", "PV1", "RGS", "AIS", "AIG", "AIL"]
 
-NO_NODE = "npm and Node.js 20.19 or later are needed for this test: on Debian and Ubuntu, apt-get install nodejs npm"
 NO_TSHARK = "tshark and text2pcap are needed for this test: on Debian and Ubuntu, apt-get install tshark"
 
 
@@ -40,26 +39,11 @@ async def deliver(port: int, *messages: bytes):
     return replies
 
 
-@pytest.fixture(scope="session")
-def node():
-    """The node command, with tests/peers/node_modules as the lock file says."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.fail(NO_NODE)
-    if not (PEERS / "node_modules" / "@medplum" / "hl7").is_dir():
-        done = subprocess.run(
-            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=PEERS, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            pytest.fail(f"`npm ci` in tests/peers failed:\n{done.stderr}")
-    return "node"
-
-
 @contextmanager
-def medplum_server(node):
+def medplum_server():
     """@medplum/hl7's server as a process; gives it, and the port it listens on."""
     process = subprocess.Popen(
-        [node, "medplum_hl7_server.mjs"], cwd=PEERS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [node(), "medplum_hl7_server.mjs"], cwd=PEERS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with process:
         try:
@@ -100,8 +84,8 @@ def test_python_hl7s_server_receives_exactly_what_was_sent_and_acknowledges_it()
     assert str(comment["NTE"][0][3]) == ESCAPED_COMMENT
 
 
-def test_medplums_server_receives_exactly_what_was_sent_and_acknowledges_it(node):
-    with medplum_server(node) as (process, port):
+def test_medplums_server_receives_exactly_what_was_sent_and_acknowledges_it():
+    with medplum_server() as (process, port):
         replies = asyncio.run(deliver(port, GOLDEN, COMMENT))
         booking, comment = (json.loads(process.stdout.readline()) for _ in range(2))
     assert [reply.event for reply in replies] == [Event.ACCEPTED, Event.ACCEPTED]
@@ -116,8 +100,6 @@ def test_medplums_server_receives_exactly_what_was_sent_and_acknowledges_it(node
 def test_wireshark_names_the_exchange_siu_s12_and_its_acknowledgement(tmp_path):
     if not shutil.which("tshark") or not shutil.which("text2pcap"):
         pytest.fail(NO_TSHARK)
-    from simulators.powerserver import PowerServer, read_answers
-
     journal = tmp_path / "journal"
     with PowerServer(journal=journal) as peer:
         (reply,) = asyncio.run(deliver(peer.port, GOLDEN))

@@ -15,3 +15,4 @@ for (const file of files) {
   );
 }
 await client.close();
+process.exit(0); // the client's own timers would hold the process until they run out

@@ -1,0 +1,153 @@
+"""Receives HL7 v2 over MLLP from PowerServer: the settings of the door, its opening and closing, and who is let in.
+
+What is said on one connection is in mllp_conversation; what an acknowledgement looks like in mllp_answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from connectors.base import Intake
+from connectors.mllp_conversation import Conversation, Held, Manners
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class MllpListener:
+    """SourceConnector for HL7 v2 messages that are sent to us over MLLP."""
+
+    host: str = field(
+        default="127.0.0.1", metadata={"help": "Address to listen at; the default takes this machine only."}
+    )
+    port: int = field(metadata={"help": "TCP port to listen at; 0 lets the system choose one."})
+    max_bytes: int = field(
+        default=10 * 1024 * 1024, metadata={"help": "Longest message that is taken, in bytes; 50 MiB with documents."}
+    )
+    max_bytes_at_once: int = field(
+        default=128 * 1024 * 1024,
+        metadata={"help": "Bytes of unfinished messages held in memory, all connections together."},
+    )
+    start_within: float = field(
+        default=10.0, metadata={"help": "Seconds for the start of a message on a new connection, or after stray bytes."}
+    )
+    message_within: float = field(default=60.0, metadata={"help": "Seconds for a whole message to come in."})
+    idle_within: float = field(default=300.0, metadata={"help": "Seconds an idle connection is kept open."})
+    answer_within: float = field(default=10.0, metadata={"help": "Seconds for the sender to take its answer."})
+    close_within: float = field(
+        default=5.0, metadata={"help": "Seconds that messages in work may take when the host closes."}
+    )
+    connections: int = field(default=200, metadata={"help": "Connections open at once; more are hung up on."})
+    connections_per_address: int = field(default=50, metadata={"help": "Of these, from one address."})
+    certificate_file: str | None = field(
+        default=None, metadata={"help": "PEM file of our certificate chain: the door speaks TLS only (MLLPS)."}
+    )
+    key_file: str | None = field(default=None, metadata={"help": "PEM file of our certificate's private key."})
+    client_ca_file: str | None = field(
+        default=None,
+        metadata={"help": "PEM file of the authorities whose client certificates are let in; no other is."},
+    )
+
+    def __post_init__(self) -> None:
+        """Check what one field alone does not show.
+
+        Raises:
+            ValueError: names the field and what it must be.
+        """
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together")
+        if self.client_ca_file is not None and self.certificate_file is None:
+            raise ValueError("client_ca_file needs certificate_file: client certificates come with TLS only")
+
+    async def serve(self, intake: Intake, ready: Callable[[str], None]) -> None:
+        """Listen until cancelled; then finish the messages in work, for `close_within` seconds at most.
+
+        Raises:
+            OSError: the address cannot be had, or a certificate file not be read.
+        """
+        hall = _Hall(self, intake)
+        tls = self._tls_context()
+        server = await asyncio.start_server(
+            hall.enter, self.host, self.port, backlog=512,
+            ssl=tls, ssl_handshake_timeout=self.start_within if tls else None,
+        )  # fmt: skip
+        host, port = server.sockets[0].getsockname()[:2]
+        ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        try:
+            await asyncio.get_running_loop().create_future()  # until cancelled
+        finally:
+            server.close()
+            await hall.clear(self.close_within)
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        if self.certificate_file is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.client_ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.certificate_file, self.key_file)
+        if self.client_ca_file is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+class _Hall:
+    """The connections that are open, no more than the settings allow."""
+
+    def __init__(self, settings: MllpListener, intake: Intake) -> None:
+        self._settings = settings
+        self._intake = intake
+        self._manners = Manners(
+            max_bytes=settings.max_bytes,
+            held=Held(limit=settings.max_bytes_at_once),
+            start_within=settings.start_within,
+            message_within=settings.message_within,
+            idle_within=settings.idle_within,
+            answer_within=settings.answer_within,
+        )
+        self._open: dict[asyncio.Task[None], Conversation] = {}
+        self._by_address: Counter[str] = Counter()
+        self._said_full = False
+
+    def enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Let a connection in, or hang up where there are too many."""
+        name = writer.get_extra_info("peername")
+        address = name[0] if name else "unknown"
+        settings = self._settings
+        if len(self._open) >= settings.connections or self._by_address[address] >= settings.connections_per_address:
+            if not self._said_full:  # once for a flood
+                logger.warning("too many connections", extra={"peer": address, "open": len(self._open)})
+                self._said_full = True
+            writer.transport.abort()
+            return
+        self._said_full = False
+        conversation = Conversation(self._intake, self._manners, reader, writer, address)
+        task = asyncio.get_running_loop().create_task(conversation.run())
+        self._open[task] = conversation
+        self._by_address[address] += 1
+        task.add_done_callback(lambda done: self._leave(done, address))
+
+    async def clear(self, within: float) -> None:
+        """End all conversations: the idle ones now, those with a message in work after its answer."""
+        for task, conversation in list(self._open.items()):
+            conversation.last = True
+            if not conversation.busy:
+                task.cancel()
+        if self._open:
+            await asyncio.wait(list(self._open), timeout=within)
+        for task in list(self._open):
+            task.cancel()
+        if self._open:
+            await asyncio.wait(list(self._open), timeout=1.0)
+
+    def _leave(self, task: asyncio.Task[None], address: str) -> None:
+        del self._open[task]
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("conversation ended by a bug", extra={"peer": address, "error": type(error).__name__})
