@@ -24,7 +24,7 @@ PRIMITIVES = _TEXT | _NUMBERS | _TIMES | {"boolean", "base64Binary"}
 # HL7 table 0001 for http://hl7.org/fhir/administrative-gender.
 SEXES = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
 
-_NM = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)")
+_NM = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 #: What stands at the end of a text that was cut.
 CUT = "..."

@@ -44,11 +44,13 @@ class HL7Block:
 _SEGMENT = r"[A-Z][A-Z0-9]{2}"
 _PATH = re.compile(
     rf"(?P<segment>{_SEGMENT})-(?P<field>[1-9]\d{{0,2}})(?:\[(?P<repetition>[1-9]\d{{0,3}})\])?"
-    r"(?:\.(?P<component>[1-9]\d{0,2})(?:\.(?P<subcomponent>[1-9]\d{0,2}))?)?"
+    r"(?:\.(?P<component>[1-9]\d{0,2})(?:\.(?P<subcomponent>[1-9]\d{0,2}))?)?",
+    re.ASCII,
 )
 _BLOCK = re.compile(
     rf"(?:(?P<segment>{_SEGMENT})(?:-(?P<field>[1-9]\d{{0,2}})(?=\[\]))?|(?P<group>[A-Z][A-Z0-9_]{{3,}}))"
-    r"(?P<repeats>\[\])?"
+    r"(?P<repeats>\[\])?",
+    re.ASCII,
 )
 
 

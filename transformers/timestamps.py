@@ -14,10 +14,11 @@ from zoneinfo import ZoneInfo
 
 from transformers.format import FormatContext
 
-_DATE = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01]))?)?")
+_DATE = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01]))?)?", re.ASCII)
 _INSTANT = re.compile(
     r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?"
-    r"(?:Z|[+-](?:0\d:[0-5]\d|1[0-3]:[0-5]\d|14:00))"
+    r"(?:Z|[+-](?:0\d:[0-5]\d|1[0-3]:[0-5]\d|14:00))",
+    re.ASCII,
 )
 
 
@@ -48,7 +49,7 @@ def moment(value: str) -> datetime:
         ValueError: no offset, a leap second, hour 24, or a day that the calendar does not have.
     """
     if not isinstance(value, str) or not _INSTANT.fullmatch(value):
-        raise ValueError("the value is no FHIR time with seconds and an offset (2025-12-01T09:00:00-03:00)")
+        raise ValueError("the value is no FHIR time with seconds and an offset (2025-01-31T12:30:00Z)")
     try:
         return datetime.fromisoformat(value)
     except ValueError:
