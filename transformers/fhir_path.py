@@ -16,9 +16,11 @@ from transformers import fhir_path_criteria as functions
 from transformers import fhir_path_members as members
 from transformers import fhir_path_operators as operators
 from transformers.fhir_path_choices import CHOICES, DATA_TYPES
+from transformers.fhir_path_dates import duration
+from transformers.fhir_path_errors import PathError
 from transformers.fhir_path_functions import ARGUMENTS, to_string
 from transformers.fhir_path_scope import Compiler, References, Scope, Test, Values
-from transformers.fhir_path_values import PathError, truth
+from transformers.fhir_path_values import truth
 
 __all__ = ["PathError", "References", "Scope", "compile_path", "first_text", "is_compiled"]
 
@@ -72,19 +74,29 @@ def is_compiled(tree: Tree) -> bool:
     """Return whether `compile_path` compiles the tree itself, without falling back to fhirpathpy."""
     kind = tree[0]
     if kind == "call":
-        _, _, base, name, arguments = tree
-        if name in {"ofType", "is", "as"}:
-            return len(arguments) == 1 and base is not None and _narrows(base, arguments[0][2])
-        fewest, most = COMPILED_FUNCTIONS.get(name, (1, 0))
-        parts = arguments if base is None else [base, *arguments]
-        return fewest <= len(arguments) <= most and all(is_compiled(part) for part in parts)
+        return _is_compiled_call(tree)
     if kind == "type":
         return _narrows(tree[3], tree[4])
     if kind == "literal":
         return bool(tree[2] != "Quantity")
-    if kind in {"member", "op", "sign", "index"}:
-        return all(is_compiled(part) for part in tree[2:] if isinstance(part, list))
-    return kind in _KINDS
+    parts = tree[3:4] if kind == "op" and _adds_time(tree) else tree[2:]
+    return kind in _KINDS and all(is_compiled(part) for part in parts if isinstance(part, list))
+
+
+def _is_compiled_call(tree: Tree) -> bool:
+    _, _, base, name, arguments = tree
+    if name in {"ofType", "is", "as"}:
+        return len(arguments) == 1 and base is not None and _narrows(base, arguments[0][2])
+    fewest, most = COMPILED_FUNCTIONS.get(name, (1, 0))
+    parts = arguments if base is None else [base, *arguments]
+    return fewest <= len(arguments) <= most and all(is_compiled(part) for part in parts)
+
+
+def _adds_time(tree: Tree) -> bool:
+    """Return whether an operator adds a duration: `start + 15 minutes`. Other quantities are left to fhirpathpy."""
+    _, _, operator, _, right = tree
+    quantity = right[0] == "literal" and right[2] == "Quantity"
+    return operator in {"+", "-"} and quantity and duration(*right[3]) is not None
 
 
 def _narrows(base: Tree, type_name: str) -> bool:

@@ -121,3 +121,16 @@ DATA_TYPES = frozenset(_ANY.split()) | {
     "uuid",
     "xhtml",
 }
+
+#: Types that are special cases of another: what is a code is also a string (FHIR R4, 2.24.0).
+SPECIAL_CASES: dict[str, tuple[str, ...]] = {
+    "string": ("code", "id", "markdown"),
+    "uri": ("canonical", "oid", "url", "uuid"),
+    "integer": ("positiveInt", "unsignedInt"),
+    "Quantity": ("Age", "Count", "Distance", "Duration"),
+}
+
+
+def choice_name(name: str, type_name: str) -> str:
+    """Return the name in JSON: ("value", "dateTime") is valueDateTime."""
+    return name + type_name[:1].upper() + type_name[1:]

@@ -13,9 +13,9 @@ from fhirpathpy.engine.nodes import FP_Type, ResourceNode, TypeInfo
 from fhirpathpy.models import models
 from fhirpathpy.parser import parse
 
+from transformers.fhir_path_errors import PathError
 from transformers.fhir_path_functions import matches, replace_matches
 from transformers.fhir_path_scope import Scope
-from transformers.fhir_path_values import PathError
 
 Tree = list[Any]
 

@@ -14,7 +14,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from transformers.fhir_path_values import PathError, distinct, identity, number, single
+from transformers.fhir_path_errors import PathError
+from transformers.fhir_path_values import distinct, identity, number, single
 
 Values = Sequence[Any]
 Function = Callable[..., list[Any]]
@@ -242,7 +243,28 @@ def _get_value(values: Values) -> list[Any]:
     return list(values) if _has_value(values) == [True] else []
 
 
+def _children(values: Values) -> list[Any]:
+    """Return the elements right below; resourceType is none, and primitives' extensions are not listed."""
+    found: list[Any] = []
+    for value in values:
+        for name, part in value.items() if isinstance(value, dict) else ():
+            if name != "resourceType" and not name.startswith("_"):
+                found += [one for one in part if one is not None] if isinstance(part, list) else [part]
+    return found
+
+
+def _descendants(values: Values) -> list[Any]:
+    found: list[Any] = []
+    level = _children(values)
+    while level:
+        found += level
+        level = _children(level)
+    return found
+
+
 SIMPLE: dict[str, Function] = {
+    "children": _children,
+    "descendants": _descendants,
     "startsWith": _on_strings("startsWith", str.startswith),
     "endsWith": _on_strings("endsWith", str.endswith),
     "contains": _on_strings("contains", str.__contains__),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from transformers.fhir_path_choices import CHOICES, DATA_TYPES
+from transformers.fhir_path_choices import CHOICES, DATA_TYPES, SPECIAL_CASES, choice_name
+from transformers.fhir_path_errors import PathError
 from transformers.fhir_path_scope import Compiler, Scope, Test, Values
-from transformers.fhir_path_values import PathError, number, single
+from transformers.fhir_path_values import number, single
 
 Tree = list[Any]
 
@@ -178,7 +179,7 @@ def compile_sign(compiler: Compiler, tree: Tree) -> Values:
 def compile_of_type(compiler: Compiler, base: Tree, type_name: str) -> Values:
     name = type_name.removeprefix("FHIR.")
     if name in DATA_TYPES:
-        return _walk(compiler.values(base[2]) if base[2] else None, [base[3] + name[0].upper() + name[1:]])
+        return _of_data_type(compiler.values(base[2]) if base[2] else None, base[3], name)
     values = compiler.values(base)
     if name in {"Resource", "DomainResource"}:
         others = () if name == "Resource" else ("Bundle", "Binary", "Parameters")
@@ -192,6 +193,18 @@ def compile_of_type(compiler: Compiler, base: Tree, type_name: str) -> Values:
 
     def run(scope: Scope, this: Any) -> list[Any]:
         return [v for v in values(scope, this) if isinstance(v, dict) and v.get("resourceType") == name]
+
+    return run
+
+
+def _of_data_type(base: Values | None, member: str, type_name: str) -> Values:
+    names = [choice_name(member, name) for name in (type_name, *SPECIAL_CASES.get(type_name, ()))]
+    if len(names) == 1:
+        return _walk(base, names)
+
+    def run(scope: Scope, this: Any) -> list[Any]:
+        items = [this] if base is None else base(scope, this)
+        return [item[name] for item in items if isinstance(item, dict) for name in names if name in item]
 
     return run
 

@@ -83,8 +83,8 @@ class _Refuse(ErrorListener):  # type: ignore[misc]
     def syntaxError(self, *given: Any) -> NoReturn:  # noqa: N802 - the name is ANTLR's
         _recognizer, offending, _line, _column, _message, error = given
         if offending is None:
-            raise unreadable(self.text, error.startIndex)
-        raise explain(self.text, self.words, offending.start)
+            raise unreadable(self.text, error.startIndex) from None
+        raise explain(self.text, self.words, offending.start) from None
 
 
 def _lexer(text: str) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from transformers.fhir_path_values import PathError
+from transformers.fhir_path_errors import PathError
 
 #: A %name: its values, or a compiled expression that gives them when they are first asked for.
 Named = list[Any] | Callable[["Scope"], list[Any]]

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from transformers.fhir_path_errors import PathSyntaxError
+
+__all__ = ["PathSyntaxError", "Word", "check_words", "explain", "unescape", "unreadable"]
+
 #: Words of the grammar that cannot be names unless they stand in back quotes.
 _UNITS = ("year", "month", "week", "day", "hour", "minute", "second", "millisecond")
 KEYWORDS = frozenset(
@@ -35,15 +39,6 @@ _CHARACTERS = {
     "\u201c": "a string stands in plain quotes ('text'), not in typographic ones",
     "\u201d": "a string stands in plain quotes ('text'), not in typographic ones",
 }
-
-
-class PathSyntaxError(ValueError):
-    """The text is not FHIRPath. `column` counts the characters of the whole text from 1."""
-
-    def __init__(self, message: str, column: int) -> None:
-        super().__init__(message)
-        self.message = message
-        self.column = column
 
 
 class Word(NamedTuple):

@@ -1,29 +1,21 @@
 """What FHIRPath's operators mean on plain Python values: equality, order, arithmetic, truth.
 
-Dates and times are text here as in JSON. Text that has the shape of a date with a month, or of a date and time,
-is compared as such; anything else as a string. None stands for FHIRPath's empty result.
+Text that has the shape of a date (fhir_path_dates.py) is compared as such, other text letter by letter.
+None stands for FHIRPath's empty result.
 
 Source: FHIRPath N1, 4.5 (singleton evaluation), 6.1 (equality), 6.2 (comparison), 6.5 (logic), 6.6 (math).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+from transformers.fhir_path_dates import compare_dates, is_date_like
+from transformers.fhir_path_errors import PathError
+
 Number = int | Decimal
-
-_DATE = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?:T(?:(\d\d)(?::(\d\d)(?::(\d\d(?:\.\d+)?))?)?)?(Z|[+-]\d\d:\d\d)?)?\Z"
-)
-_TIME = re.compile(r"T?(\d\d)(?::(\d\d)(?::(\d\d(?:\.\d+)?))?)?\Z")
-
-
-class PathError(ValueError):
-    """An expression met values that it cannot work on. The text never holds such a value."""
 
 
 def single(values: Sequence[Any], reader: str) -> Any:
@@ -52,85 +44,6 @@ def number(value: Any) -> Number | None:
     if isinstance(value, int | Decimal):
         return value
     return Decimal(repr(value)) if isinstance(value, float) else None
-
-
-# -- dates and times ---------------------------------------------------------------------------------------------
-
-
-def parts(text: str) -> list[Any] | None:
-    """Return year, month, day, hour, minute, second as far as given, then the offset or None; None: not a date.
-
-    >>> parts("2025-12-01T09:30:00-03:00")
-    [2025, 12, 1, 9, 30, Decimal('0'), '-03:00']
-    """
-    match = _DATE.match(text)
-    if match is None:
-        return None
-    *given, second, offset = match.groups()
-    found = [int(part) if part else None for part in given]
-    return [*found, Decimal(second).normalize() + 0 if second else None, offset]
-
-
-def is_date_like(text: str) -> bool:
-    """Return whether text has a date's shape with at least year and month, so that it is hardly anything else."""
-    return len(text) > 6 and text[4] == "-" and text[:4].isdigit() and _DATE.match(text) is not None
-
-
-def compare_dates(left: str, right: str) -> int | None:
-    """Return -1, 0 or 1, and None where the precision does not tell (FHIRPath N1, 6.1.1, 6.2).
-
-    Two values with offsets are compared as instants. Where only one has an offset and both have hours, nothing is
-    known. A date and a date with time are compared by the calendar day that each shows.
-
-    >>> compare_dates("2025-12-01T09:00:00-03:00", "2025-12-01T12:00:00Z")
-    0
-    >>> compare_dates("2025-12", "2025-12-01") is None
-    True
-
-    Raises:
-        PathError: one of them is not a date.
-    """
-    times = _TIME.match(left), _TIME.match(right)
-    if times[0] and times[1] and left[:4] != right[:4] + "-":
-        return _in_order(_clock(times[0]), _clock(times[1]))
-    first, second = parts(left), parts(right)
-    if first is None or second is None:
-        raise PathError("a date can only be compared with a date")
-    if first[3] is not None and second[3] is not None and (first[6] or second[6]):
-        if not (first[6] and second[6]):
-            return None if first[:3] == second[:3] else _in_order(first[:3], second[:3])
-        first, second = _in_utc(first), _in_utc(second)
-    return _in_order(first[:6], second[:6])
-
-
-def _clock(match: re.Match[str]) -> list[Any]:
-    hour, minute, second = match.groups()
-    return [int(hour), int(minute) if minute else None, Decimal(second).normalize() + 0 if second else None]
-
-
-def _in_order(first: Sequence[Any], second: Sequence[Any]) -> int | None:
-    for one, other in zip(first, second, strict=True):
-        if one is None and other is None:
-            return 0
-        if one is None or other is None:
-            return None
-        if one != other:
-            return -1 if one < other else 1
-    return 0
-
-
-def _in_utc(given: list[Any]) -> list[Any]:
-    year, month, day, hour, minute, second, offset = given
-    zone: timezone = UTC
-    if offset != "Z":
-        shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[4:6]))
-        zone = timezone(shift if offset[0] == "+" else -shift)
-    try:
-        moved = datetime(year, month, day, hour, minute or 0, tzinfo=zone).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise PathError("a date that is in no calendar cannot be compared") from None
-    rest = [None if minute is None else moved.minute, second]
-    return [moved.year, moved.month, moved.day, moved.hour, *rest, "Z"]
 
 
 # -- equality and order ------------------------------------------------------------------------------------------
