@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from channels import registry
 from channels.settings import build
 from connectors.base import DestinationConnector
+from messages.lifecycle import Status
 from store import directory
 from store.connection import Connection
 from transformers.base import Transformer
@@ -25,6 +26,8 @@ class Destination:
     connector: str
     settings: Mapping[str, object]
     policy: Policy
+    #: Ordinals of the destinations it waits for, and the statuses that end the wait (`after:`).
+    after: Mapping[int, frozenset[Status]] = field(default_factory=dict)
 
     def connect(self) -> DestinationConnector:
         """Return a new connector: one line to the peer."""
@@ -77,6 +80,10 @@ def in_state(channel: Channel, state: str) -> Channel:
 def assemble(plan: Mapping[str, Any], row: directory.ChannelRow, revision: str) -> Channel:
     """Make a channel of a plan and its row in the store."""
     known = {line.name: line for line in row.destinations}
+
+    def after(part: Mapping[str, Any]) -> dict[int, frozenset[Status]]:
+        return {known[name].ordinal: _ENDS[status] for name, status in (part.get("after") or {}).items()}
+
     transformer = registry.load("transformer", plan["transformer"])
     return Channel(
         number=row.number, name=row.name, title=row.title, revision=revision, state=row.state,
@@ -85,11 +92,18 @@ def assemble(plan: Mapping[str, Any], row: directory.ChannelRow, revision: str) 
         destinations=tuple(
             Destination(
                 number=known[name].number, name=name, ordinal=known[name].ordinal, connector=part["connector"],
-                settings=part["settings"], policy=_policy(part),
+                settings=part["settings"], policy=_policy(part), after=after(part),
             )
             for name, part in plan["destinations"].items()
         ),
     )  # fmt: skip
+
+
+#: A wait for SENT is also over when the other was read back.
+_ENDS = {
+    "SENT": frozenset({Status.SENT, Status.VERIFIED}),
+    "VERIFIED": frozenset({Status.VERIFIED}),
+}
 
 
 def _policy(part: Mapping[str, Any]) -> Policy:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from channels.backoff import Breaker, wait_before
@@ -41,8 +41,12 @@ class _Answer:
 class Runner:
     """Delivers to one destination of one channel."""
 
-    def __init__(self, store: Store, channel: Channel, destination: Destination) -> None:
+    def __init__(
+        self, store: Store, channel: Channel, destination: Destination, ring_all: Callable[[], None] = lambda: None
+    ) -> None:
+        """`ring_all` tells the runners of the other destinations that one of theirs may have been set free."""
         self._store = store
+        self._ring_all = ring_all
         self._channel = channel
         self._destination = destination
         self._breaker = Breaker(destination.policy.wait)
@@ -138,6 +142,10 @@ class Runner:
 
     async def _one(self, line: DestinationConnector, work: Work, answer: _Answer | None) -> _Answer | None:
         """Map, claim and send one message, and commit the answer before it on the way; return its own answer."""
+        if self._destination.after and await self._store.waits_for(work.delivery, self._destination.after):
+            await self._commit(answer)
+            self._release(work, None)
+            return None
         prepared = prepare(self._channel, self._destination, work)
         if prepared.encoded is None or prepared.control_id is None:
             await self._commit(answer, prepared.steps)
@@ -206,7 +214,7 @@ class Runner:
                 wait = wait_before(work.refusals + 1, self._destination.policy.wait)
         return Step(
             delivery=work.delivery.id, status=Status.PENDING, event=event, reason=reply.reason, response=reply.raw,
-            wait=wait,
+            wait=wait, siblings=len(self._channel.destinations) > 1,
         )  # fmt: skip
 
     def _unanswered(self, work: Work, error: OSError) -> Step:
@@ -239,6 +247,8 @@ class Runner:
                 await asyncio.sleep(wait_before(attempt, (0.2, 5.0)))
         if answer is not None:
             self._release(None, answer)
+            if answer.step.siblings:
+                self._ring_all()
             if answer.step.wait:
                 asyncio.get_running_loop().call_later(answer.step.wait, self._wake, answer.lane)
         return held[-1]

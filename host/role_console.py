@@ -13,6 +13,7 @@ from console.app import create_app, serve
 from host.roles import BEAT, Assignment, say_ready
 from store import directory
 from store.store import Store
+from transformers import hl7_tables
 
 
 def run(assignment: Assignment) -> None:
@@ -21,7 +22,14 @@ def run(assignment: Assignment) -> None:
     store = Store(folder, "console")
     ringer = Ringer(lambda: [row.bell for row in directory.processes(store.connection) if row.bell])
     ringer.refresh()
-    app = create_app(folder, Control(store, ringer), name=assignment.site, zone=assignment.zone)
+    app = create_app(
+        folder,
+        Control(store, ringer),
+        name=assignment.site,
+        open_to_all=True,
+        zone=assignment.zone,
+        describe=_field_name,
+    )
     directory.announce(store.writer, "console", os.getpid(), None, ())
 
     def ready(address: str) -> None:
@@ -37,6 +45,15 @@ def run(assignment: Assignment) -> None:
     while not stopping.wait(BEAT) and serving.is_alive():
         ringer.refresh()
         store.writer.now(lambda tx: tx.execute("UPDATE process SET beat_at = ? WHERE role = 'console'", (tx.now,)))
+
+
+def _field_name(segment: str, number: int) -> str:
+    """Return the name of an HL7 field of v2.5.1; empty when the standard has none."""
+    try:
+        known = hl7_tables.fields("2.5.1", segment)
+    except (KeyError, ValueError):
+        return ""
+    return known[number - 1].name if 0 < number <= len(known) else ""
 
 
 def _until_input_ends(stopping: Event) -> None:

@@ -65,7 +65,7 @@ class _Lanes:
                     self._start(channel)
 
     def _start(self, channel: Channel) -> None:
-        runners = [Runner(self._process.store, channel, destination) for destination in channel.destinations]
+        runners = [Runner(self._process.store, channel, destination, self.ring) for destination in channel.destinations]
         tasks = [asyncio.create_task(runner.run()) for runner in runners]
         self._running[channel.number] = channel.revision, runners, tasks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import sys
@@ -106,15 +107,14 @@ def watch_standard_input(loop: asyncio.AbstractEventLoop, stopping: asyncio.Even
 
 def play(assignment: Assignment) -> None:
     """Be the process of a role until told to stop."""
+    # Each process imports only what it does.
+    role = importlib.import_module(f"host.role_{assignment.role}")
     if assignment.role == "console":
-        from host import role_console  # noqa: PLC0415  # each process imports only what it does
-
-        role_console.run(assignment)
-    elif assignment.role == "intake":
-        from host import role_intake  # noqa: PLC0415
-
-        asyncio.run(Process(assignment).run(role_intake.body))
+        role.run(assignment)
     else:
-        from host import role_lanes  # noqa: PLC0415
+        asyncio.run(run(assignment, role.body))
 
-        asyncio.run(Process(assignment).run(role_lanes.body))
+
+async def run(assignment: Assignment, body: Callable[[Process], Coroutine[Any, Any, None]]) -> None:
+    """Run a role's body in its process."""
+    await Process(assignment).run(body)

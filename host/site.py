@@ -64,7 +64,7 @@ def check_files(site: Site, paths: Iterable[Path]) -> list[CheckedFile]:
 def _check(site: Site, path: Path) -> CheckedFile:
     checked = check_mapping(path, site)
     plan: dict[str, Any] = checked.plan or {}
-    problems = [*checked.problems, *_plugins(checked, plan)]
+    problems = [*checked.problems, *_plugins(checked, site, plan)]
     return CheckedFile(
         path=path,
         source=path.read_text("utf-8", "replace"),
@@ -81,7 +81,7 @@ def _unless_twice(file: CheckedFile, files: list[CheckedFile]) -> CheckedFile:
     if not twins:
         return file
     text = f"channel '{file.channel}' is also defined in {twins[0].path.name}"
-    place = file.checked.place(("channel",))
+    place = file.checked.places(("channel",))
     problem = Problem(code="E150", text=text, hint="give each file a name of its own", place=place)
     return CheckedFile(
         path=file.path, source=file.source, checked=file.checked, problems=(*file.problems, problem),
@@ -89,42 +89,46 @@ def _unless_twice(file: CheckedFile, files: list[CheckedFile]) -> CheckedFile:
     )  # fmt: skip
 
 
-def _plugins(checked: Checked, plan: dict[str, Any]) -> list[Problem]:
+def _plugins(checked: Checked, site: Site, plan: dict[str, Any]) -> list[Problem]:
     """Check that the plug-ins are there and take the settings."""
     if not plan:
         return []
-    problems = _connector(checked, plan["from"], ("from",), verb="serve")
+    problems = _connector(checked, site, plan["from"], ("from",), verb="serve")
     for name, part in plan["destinations"].items():
-        problems += _connector(checked, part, ("destinations", name), verb="send")
+        problems += _connector(checked, site, part, ("destinations", name), verb="send")
     try:
         registry.load("transformer", plan["transformer"])
     except registry.NoSuchPlugin as error:
-        problems.append(Problem(code="E151", text=str(error), place=checked.place(("transformer",))))
+        problems.append(Problem(code="E151", text=str(error), place=checked.places(("transformer",))))
     return problems
 
 
-def _connector(checked: Checked, part: dict[str, Any], at: tuple[str, ...], *, verb: str) -> list[Problem]:
+def _connector(checked: Checked, site: Site, part: dict[str, Any], at: tuple[str, ...], *, verb: str) -> list[Problem]:
     try:
         connector = registry.load("connector", part["connector"])
     except registry.NoSuchPlugin as error:
-        return [Problem(code="E151", text=str(error), place=checked.place((*at, "connector")))]
+        return [Problem(code="E151", text=str(error), place=checked.places((*at, "connector")))]
     if not hasattr(connector, verb):
         role = "a source" if verb == "serve" else "a destination"
         return [
             Problem(
                 code="E152",
                 text=f"'{part['connector']}' is not {role} connector",
-                place=checked.place((*at, "connector")),
+                place=checked.places((*at, "connector")),
             )
         ]
     return [
-        Problem(code="E153", text=text, hint=hint, place=_setting_place(checked, part, at, name))
+        Problem(code="E153", text=text, hint=hint, place=_setting_place(checked, site, part, at, name))
         for name, text, hint in mistakes(connector, part["settings"])
     ]
 
 
-def _setting_place(checked: Checked, part: dict[str, Any], at: tuple[str, ...], name: str | None) -> Place:
-    return checked.setting_place(at, part.get("station"), name)
+def _setting_place(checked: Checked, site: Site, part: dict[str, Any], at: tuple[str, ...], name: str | None) -> Place:
+    """Return where a setting stands: in the mapping, else with its station; a missing one belongs to the station."""
+    station = ("stations", part["station"], name) if name else ("stations", part["station"])
+    if name and checked.places((*at, name)) != checked.places(at):
+        return checked.places((*at, name))
+    return site.place(station)
 
 
 def deploy(writer: Writer, connection: Connection, files: Iterable[CheckedFile]) -> None:

@@ -72,3 +72,5 @@ class Step:
     wait: float = 0.0
     #: Who did it, for a person's act; None for the host.
     by: str | None = None
+    #: The message has other destinations, which may wait for this one (`after:`).
+    siblings: bool = False

@@ -68,6 +68,11 @@ SET_LANE = "UPDATE lane SET state = ?, head = ? WHERE id = ?"
 
 WAKE_LANE = "UPDATE lane SET state = 1 WHERE id = ? AND state = 2"
 
+# A delivery of the same message came to a status that another destination waits for.
+WAKE_SIBLINGS = "UPDATE lane SET state = 1 WHERE state = 2 AND head BETWEEN ? AND ?"
+
+WAIT_IN_LANE = "UPDATE lane SET state = 2 WHERE id = ? AND head = ? AND state = 1"
+
 WAKE_ALL = "UPDATE lane SET state = 1 WHERE state = 2"
 
 REMEMBER = "INSERT OR REPLACE INTO known SELECT ?, about, ? FROM message WHERE number = ? AND about IS NOT NULL"

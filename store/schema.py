@@ -48,7 +48,7 @@ CREATE TABLE lane (
     head INTEGER);
 CREATE UNIQUE INDEX lane_key ON lane (destination, key);
 CREATE INDEX lane_ready ON lane (destination, head) WHERE state = 1;
-CREATE INDEX lane_waiting ON lane (id) WHERE state = 2;
+CREATE INDEX lane_waiting ON lane (head) WHERE state = 2;
 -- What a destination has accepted a message about: `%known`.
 CREATE TABLE known (
     destination INTEGER NOT NULL, about BLOB NOT NULL, delivery INTEGER NOT NULL,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,14 @@ class Store:
         """Commit steps together. False where the delivery was no longer in the status that the step named."""
         return await self.writer.run(lambda tx: [apply_step(tx, step) for step in steps])
 
+    async def waits_for(self, delivery: Delivery, others: Mapping[int, frozenset[Status]]) -> str | None:
+        """Return the status in which a destination is that this delivery waits for; None when it waits for nobody.
+
+        `others` are the ordinals of destinations and the statuses that end the wait. The lane waits with it,
+        and is woken by the step that brings the other delivery there.
+        """
+        return await self.writer.run(lambda tx: _waits_for(tx, delivery, others))
+
     async def wake_all(self) -> None:
         """Make all waiting lanes ready: at a start, when nobody remembers how long they were to wait."""
         await self.writer.run(lambda tx: tx.execute(queries.WAKE_ALL))
@@ -231,11 +239,30 @@ def apply_step(tx: Transaction, step: Step) -> bool:
     if step.event is Event.ACCEPTED:
         tx.execute(queries.REMEMBER, (destination, step.delivery, step.delivery // DESTINATIONS))
     tx.count(destination, status, step.status)
+    if step.siblings and status in {Status.SENT, Status.VERIFIED}:
+        first = step.delivery // DESTINATIONS * DESTINATIONS
+        tx.execute(queries.WAKE_SIBLINGS, (first, first + DESTINATIONS - 1))
     if (status in OPEN) != (step.status in OPEN) or step.status is Status.ERROR:
         settle_lane(tx, destination, lane)
     elif step.wait:
         tx.execute(queries.SET_LANE, (WAITING, step.delivery, lane))
     return True
+
+
+def _waits_for(tx: Transaction, delivery: Delivery, others: Mapping[int, frozenset[Status]]) -> str | None:
+    for ordinal, ends in others.items():
+        row = tx.execute(
+            "SELECT status FROM delivery WHERE id = ?", (delivery.message * DESTINATIONS + ordinal,)
+        ).fetchone()
+        if row is not None and row[0] not in ends:
+            tx.execute(queries.WAIT_IN_LANE, (delivery.lane, delivery.id))
+            status: str = row[0]
+            tx.execute(
+                "UPDATE delivery SET reason = ? WHERE id = ?",
+                (f"waits for a destination that is {status}", delivery.id),
+            )
+            return status
+    return None
 
 
 def settle_lane(tx: Transaction, destination: int, lane: int) -> None:

@@ -15,6 +15,7 @@ from channels.door import Door
 from channels.lane import Runner
 from connectors.base import Answer, Arrival
 from connectors.mllp_sender import MllpSender
+from messages.lifecycle import Status
 from messages.problem import Problems
 from simulators.powerserver import PowerServer
 from store import directory, reads
@@ -62,28 +63,42 @@ class Engine:
     policy: Policy
     connector: Callable[[], Any] | None = None
     settings: dict[str, object] = field(default_factory=dict)
+    #: destination → the one it waits for; empty: one destination.
+    after: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         plan = {"transformer": "none"}
         directory.deploy(
             self.store.writer,
             directory.NewRevision(
-                channel="lines", title="Lines", revision="r1", source="", plan=plan, destinations={"powerserver": True}
+                channel="lines",
+                title="Lines",
+                revision="r1",
+                source="",
+                plan=plan,
+                destinations=dict.fromkeys(self.after or {"powerserver": ""}, True),
             ),
         )
         self.channel = self._channel()
 
     def _channel(self) -> Channel:
         row = directory.channels(self.store.connection)[0]
-        destination = _Destination(
-            number=row.destinations[0].number, name="powerserver", ordinal=0, connector="mllp_sender",
-            settings={"host": "127.0.0.1", "port": self.peer.port, "answer_within": 0.4, "connect_within": 0.4}
-            | self.settings,
-            policy=self.policy,
-        )  # fmt: skip
+        ordinals = {line.name: line.ordinal for line in row.destinations}
+        destinations = [
+            self._destination(line.number, line.name, line.ordinal, ordinals.get(self.after.get(line.name, "")))
+            for line in row.destinations
+        ]
         return Channel(
             number=row.number, name="lines", title="Lines", revision="r1", state="started", source="none",
-            source_settings={}, transformer=Lines(), destinations=(destination,),
+            source_settings={}, transformer=Lines(), destinations=tuple(destinations),
+        )  # fmt: skip
+
+    def _destination(self, number: int, name: str, ordinal: int, waits_for: int | None) -> Destination:
+        return _Destination(
+            number=number, name=name, ordinal=ordinal, connector="mllp_sender",
+            settings={"host": "127.0.0.1", "port": self.peer.port, "answer_within": 0.4, "connect_within": 0.4}
+            | self.settings,
+            policy=self.policy, after={} if waits_for is None else {waits_for: frozenset({Status.SENT})},
         )  # fmt: skip
 
     async def book(self, **document: object) -> Answer:
@@ -93,15 +108,22 @@ class Engine:
 
     async def until(self, condition: Callable[[], bool], within: float = 8.0) -> None:
         """Deliver until the condition holds."""
-        runner = Runner(self.store, self.channel, self.channel.destinations[0])
-        task = asyncio.create_task(runner.run())
+        runners: list[Runner] = []
+
+        def ring() -> None:
+            for runner in runners:
+                runner.ring()
+
+        runners += [Runner(self.store, self.channel, destination, ring) for destination in self.channel.destinations]
+        tasks = [asyncio.create_task(runner.run()) for runner in runners]
         try:
             async with asyncio.timeout(within):
                 while not condition():
                     await asyncio.sleep(0.01)
         finally:
-            runner.stop()
-            await asyncio.wait_for(task, 5)
+            for runner in runners:
+                runner.stop()
+            await asyncio.wait_for(asyncio.gather(*tasks), 5)
 
     def statuses(self) -> list[str]:
         return [row[0] for row in self.store.connection.execute("SELECT status FROM delivery ORDER BY id").fetchall()]
@@ -143,12 +165,14 @@ def store(folder):
 def make_engine(store):
     peers: list[PowerServer] = []
 
-    def make(*script: str, policy: Policy | None = None, **settings: object) -> Engine:
+    def make(
+        *script: str, policy: Policy | None = None, after: dict[str, str] | None = None, **settings: object
+    ) -> Engine:
         peer = PowerServer(list(script) or ["accept"])
         peer.__enter__()
         peers.append(peer)
         policy = policy or Policy(wait=(0.05, 0.2), connections=2)
-        return Engine(store=store, peer=peer, policy=policy, settings=settings)
+        return Engine(store=store, peer=peer, policy=policy, settings=settings, after=after or {})
 
     yield make
     for peer in peers:

@@ -171,3 +171,18 @@ def test_the_timeline_tells_every_step(make_engine):
     assert detail is not None
     (timeline,) = detail.timeline.values()
     assert [entry.event for entry in timeline] == ["mapped", "claimed", "deferred", "claimed", "accepted"]
+
+
+def test_a_destination_that_waits_for_another_goes_after_it(make_engine):
+    engine = make_engine("no answer", "accept", policy=QUICK, after={"first": "", "second": "first"})
+
+    async def story() -> list[str]:
+        await engine.book(patient="p1", number=1)
+        await engine.until(lambda: engine.statuses()[0] == "QUEUED")
+        between = engine.statuses()
+        await engine.until(engine.at_rest)
+        return between
+
+    assert asyncio.run(story()) == ["QUEUED", "RECEIVED"]
+    assert engine.statuses() == ["SENT", "SENT"]
+    assert engine.reason(1) is None
