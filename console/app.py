@@ -1,0 +1,137 @@
+"""The status page: Flask on waitress, in a process of its own. Reads the store; acts only through `Control`."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+from jinja2 import StrictUndefined
+from waitress.server import create_server
+
+from channels.control import Control
+from console import guard, status
+from console.desk import Desk, desk
+from console.pages import pages
+from console.panes import Describe, visible
+from console.reader import Reader
+
+
+class OpenOffLoopback(ValueError):
+    """The status page has no accounts yet, so it answers on this machine only."""
+
+
+def create_app(  # noqa: PLR0913  # each is a setting of the page
+    folder: Path,
+    control: Control,
+    *,
+    name: str,
+    open_to_all: bool,
+    zone: str = "UTC",
+    describe: Describe = lambda segment, number: "",  # noqa: ARG005  # the names are part of Describe
+) -> Flask:
+    """Return the status page of the store in `folder`.
+
+    Args:
+        folder: Where the store lies.
+        control: Through which people act.
+        name: Name of the site, shown on every page.
+        open_to_all: Whoever reaches it may see and do all: there are no accounts yet. Otherwise only
+            `/health/…` is answered.
+        zone: Time zone of the site (an IANA name); days begin and times are shown in it.
+        describe: Gives the name of an HL7 field, for the panes.
+
+    Raises:
+        UnsafeStore: the store cannot be read.
+    """
+    app = Flask("console", root_path=str(Path(__file__).parent))
+    app.config["OPEN_TO_ALL"] = open_to_all
+    app.extensions["desk"] = Desk(
+        name=name, zone=ZoneInfo(zone), reader=Reader(folder), control=control, describe=describe
+    )
+    guard.install(app)
+    app.register_blueprint(pages)
+    _set_up_templates(app)
+    return app
+
+
+def _set_up_templates(app: Flask) -> None:
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        visible=visible,
+        sparkline=status.sparkline,
+        ago=lambda at: status.ago(time.time() - at),
+        until=lambda at: status.ago(at - time.time()),
+        clock=lambda at: _clock(_local(at)),
+        moment=lambda at: f"{_local(at):%Y-%m-%d %H:%M:%S}.{_local(at).microsecond // 1000:03d}",
+        iso=lambda at: _local(at).isoformat(timespec="milliseconds"),
+    )
+    app.context_processor(lambda: {"site": desk().name, "zone": desk().zone.key, "now": time.time()})
+
+
+def _local(at: float) -> datetime:
+    return datetime.fromtimestamp(at, desk().zone)
+
+
+def _clock(local: datetime) -> str:
+    today = datetime.now(desk().zone).date()
+    if local.date() == today:
+        return f"{local:%H:%M:%S}"
+    return f"{local:%d %b %H:%M}" if local.year == today.year else f"{local:%d %b %Y %H:%M}"
+
+
+def make_server(app: Flask, host: str, port: int) -> Any:
+    """Return a waitress server that listens, to be run; port 0 takes a free one (`effective_port` says which).
+
+    Raises:
+        OpenOffLoopback: `host` is not an IPv4 address of this machine alone.
+        OSError: the address cannot be had.
+    """
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        on_loopback = ipaddress.IPv4Address(address).is_loopback
+    except ValueError:
+        on_loopback = False
+    if not on_loopback:
+        raise OpenOffLoopback(
+            f"console.host is {host}: the status page has no accounts yet, so it answers on this machine only; "
+            "set console.host to 127.0.0.1 in site.yaml"
+        )
+    server = create_server(
+        app,
+        host=address,
+        port=port,
+        threads=4,
+        connection_limit=100,
+        channel_timeout=30,
+        # A form is small; waitress itself reads no more than this before the app is asked.
+        max_request_body_size=64 * 1024,
+        max_request_header_size=16 * 1024,
+        ident=None,
+        clear_untrusted_proxy_headers=True,
+    )
+    app.config["TRUSTED_HOSTS"] = sorted({*guard.LOOPBACK_NAMES, address})
+    app.config[guard.PORT] = server.effective_port
+    return server
+
+
+def serve(app: Flask, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until the process is told to stop; call `ready("host:port")` once the door is open.
+
+    Raises:
+        OpenOffLoopback: `host` is not an IPv4 address of this machine alone.
+        OSError: the address cannot be had.
+    """
+    server = make_server(app, host, port)
+    ready(f"{server.effective_host}:{server.effective_port}")
+    try:
+        server.run()
+    finally:
+        server.close()
+        app.extensions["desk"].reader.close()

@@ -1,0 +1,35 @@
+"""What the pages work with: kept with the app, one a process."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from flask import current_app
+
+from channels.control import Control
+from console.panes import Describe
+from console.reader import Reader
+from console.searches import Searches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What the pages work with."""
+
+    #: Name of the site.
+    name: str
+    zone: ZoneInfo
+    reader: Reader
+    control: Control
+    describe: Describe
+    searches: Searches = field(default_factory=Searches)
+    #: `Control` has one connection: the threads of the console take turns with it.
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+def desk() -> Desk:
+    """Return the desk of the app that answers now."""
+    found: Desk = current_app.extensions["desk"]
+    return found

@@ -1,0 +1,136 @@
+"""What holds for every page: whose requests are answered, which headers go out, and what an error looks like."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import secrets
+import traceback
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, jsonify, make_response, render_template, request, session
+from werkzeug.exceptions import HTTPException
+
+log = logging.getLogger(__name__)
+
+#: No inline script or style, nothing from elsewhere, in nobody's frame.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+#: Names that a browser on this machine may call it by; any other may be a stranger's name that was bound to our
+#: address (DNS rebinding). Compared without the port; `PORT` holds that, once it is known.
+LOOPBACK_NAMES = ["localhost", "127.0.0.1"]
+PORT = "CONSOLE_PORT"
+
+CONFIG = {
+    "DEBUG": False,
+    "TESTING": False,
+    "MAX_CONTENT_LENGTH": 16 * 1024,
+    "MAX_FORM_MEMORY_SIZE": 16 * 1024,
+    "MAX_FORM_PARTS": 20,
+    "SESSION_COOKIE_NAME": "plugin-host",
+    "SESSION_COOKIE_HTTPONLY": True,
+    "SESSION_COOKIE_SAMESITE": "Strict",
+    # This version speaks plain HTTP, to this machine only; a Secure cookie would never come back.
+    "SESSION_COOKIE_SECURE": False,
+    "TRUSTED_HOSTS": LOOPBACK_NAMES,
+    PORT: None,
+}
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def install(app: Flask) -> None:
+    """Put the guards around all pages of `app`."""
+    app.config.update(CONFIG, SECRET_KEY=secrets.token_bytes(32))
+    app.before_request(_check_port)
+    app.before_request(_check_access)
+    app.before_request(_check_origin)
+    app.after_request(_add_headers)
+    app.register_error_handler(Exception, _show_error)
+    app.context_processor(lambda: {"csrf": csrf_token()})
+
+
+def csrf_token() -> str:
+    """Return the token of this session, which every form holds."""
+    if "csrf" not in session:
+        session["csrf"] = secrets.token_urlsafe(32)
+    token: str = session["csrf"]
+    return token
+
+
+def _check_port() -> None:
+    port = current_app.config[PORT]
+    if port is not None and urlsplit(f"//{request.host}").port != port:
+        abort(HTTPStatus.BAD_REQUEST, "This address is not the status page's own.")
+
+
+def _check_access() -> None:
+    if not current_app.config["OPEN_TO_ALL"] and request.endpoint not in {"static", "pages.live", "pages.ready"}:
+        abort(HTTPStatus.FORBIDDEN, "There are no accounts yet, and this page is not open to all of this machine.")
+
+
+def _check_origin() -> None:
+    """Refuse what changes something unless one of our own pages, in this session, sent it."""
+    if request.method in SAFE_METHODS:
+        return
+    origin = request.headers.get("Origin")
+    foreign = origin is not None and origin != f"{request.scheme}://{request.host}"
+    # Sent by browsers only, and not by a page's script: there is no way to pretend.
+    foreign = foreign or request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin"
+    token = request.form.get("csrf", "")
+    if foreign or not hmac.compare_digest(token.encode(), session.get("csrf", secrets.token_urlsafe()).encode()):
+        abort(HTTPStatus.FORBIDDEN, "This form is too old, or was not sent from this page. Go back, reload, try again.")
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    if request.endpoint == "static":
+        response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+_TITLES = {
+    HTTPStatus.NOT_FOUND: "There is no such page",
+    HTTPStatus.METHOD_NOT_ALLOWED: "That cannot be done here",
+    HTTPStatus.FORBIDDEN: "Not allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Too large",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong in the status page",
+}
+
+
+def _show_error(error: Exception) -> Response:
+    status, text = HTTPStatus.INTERNAL_SERVER_ERROR, "The channels are not concerned. The log says where it happened."
+    headers = {}
+    if isinstance(error, HTTPException):
+        if error.response is not None or (error.code or 500) < 400:
+            return make_response(error.get_response())
+        status, text = HTTPStatus(error.code or 500), error.description or ""
+        headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+    else:
+        # Type and place only: the text of an exception may hold a value of a message.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        log.error(
+            "a page failed",
+            extra={"route": str(request.url_rule), "error": type(error).__name__, "at": f"{place.name}:{place.lineno}"},
+        )
+    title = _TITLES.get(status, status.phrase)
+    if request.path.endswith(".json"):
+        response = jsonify(schema=1, error={"status": status, "title": title, "text": text})
+    else:
+        response = make_response(render_template("error.html", status=int(status), title=title, text=text))
+    response.status_code = status
+    response.headers.update(headers)
+    return response

@@ -1,0 +1,128 @@
+// What the page does beyond HTML: it keeps itself fresh, and names HL7 fields. Without this file all else works.
+"use strict";
+
+// -- fresh figures: the page is fetched again, and what differs is put in its place -------------------------------
+
+function announce(words) {
+  if (words.length) document.getElementById("said").textContent = words.join(". ");
+}
+
+function changesOfState(before, after) {
+  const known = new Map([...before.querySelectorAll("tr[data-state]")].map((row) => [row.id, row.dataset.state]));
+  return [...after.querySelectorAll("tr[data-state]")]
+    .filter((row) => known.has(row.id) && known.get(row.id) !== row.dataset.state)
+    .map((row) => `${row.dataset.title}: ${row.dataset.state}`);
+}
+
+function isInUse(part) {
+  // Nothing may move under a hand: an open card, a pointer over the buttons, a selection.
+  return part.querySelector("details[open], .act:hover") !== null || !getSelection().isCollapsed;
+}
+
+function putInPlace(fresh) {
+  const said = changesOfState(document, fresh);
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const next = fresh.getElementById(part.id);
+    if (!next || next.innerHTML === part.innerHTML || isInUse(part)) continue;
+    const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+    part.replaceChildren(...document.importNode(next, true).childNodes);
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+  document.getElementById("updated").replaceChildren(...document.importNode(fresh.getElementById("updated"), true).childNodes);
+  announce(said);
+}
+
+async function fetchAgain() {
+  const answer = await fetch(location.href, { cache: "no-store", redirect: "error" });
+  if (!answer.ok) throw new Error(String(answer.status));
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+function sayLate() {
+  const updated = document.getElementById("updated");
+  if (updated.classList.contains("late")) return;
+  updated.classList.add("late");
+  updated.append(". The status page does not answer.");
+  announce(["The status page does not answer"]);
+}
+
+function keepFresh(seconds) {
+  const button = document.getElementById("updates");
+  let paused = sessionStorage.getItem("updates") === "paused";
+  const label = () => { button.textContent = paused ? "Resume updates" : "Pause updates"; };
+  button.addEventListener("click", () => {
+    paused = !paused;
+    sessionStorage.setItem("updates", paused ? "paused" : "on");
+    label();
+  });
+  label();
+  button.hidden = false;
+  const turn = async () => {
+    if (!paused && !document.hidden) {
+      try {
+        putInPlace(await fetchAgain());
+        document.getElementById("updated").classList.remove("late");
+      } catch {
+        sayLate();
+      }
+    }
+    setTimeout(turn, seconds * 1000);
+  };
+  setTimeout(turn, seconds * 1000);
+}
+
+if (document.body.dataset.refresh) keepFresh(Number(document.body.dataset.refresh));
+
+// A card closes with Escape, or when something else is used.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const card of document.querySelectorAll("details.ask[open]")) {
+    card.open = false;
+    card.querySelector("summary").focus();
+  }
+});
+document.addEventListener("click", (event) => {
+  for (const card of document.querySelectorAll("details.ask[open]")) if (!card.contains(event.target)) card.open = false;
+});
+
+// -- names of HL7 fields: one tab stop a message, arrow keys inside ----------------------------------------------
+
+function nameFields(pane) {
+  const readout = document.querySelector(`[data-for="${pane.id}"]`);
+  const rows = [...pane.querySelectorAll(".seg")].map((row) => [...row.querySelectorAll(".f")]).filter((row) => row.length);
+  if (!rows.length) return;
+  const show = (field) => { readout.textContent = field.dataset.name; };
+  for (const field of rows.flat()) {
+    field.dataset.name = field.title;
+    field.removeAttribute("title");
+    field.tabIndex = -1;
+    field.addEventListener("pointerenter", () => show(field));
+    field.addEventListener("focus", () => show(field));
+    field.addEventListener("click", () => go(field));
+  }
+  let current = rows[0][0];
+  current.tabIndex = 0;
+  function go(field) {
+    current.tabIndex = -1;
+    current = field;
+    current.tabIndex = 0;
+    current.focus();
+  }
+  pane.addEventListener("keydown", (event) => {
+    const row = rows.findIndex((fields) => fields.includes(current));
+    const column = rows[row].indexOf(current);
+    const flat = rows.flat();
+    const at = flat.indexOf(current);
+    const target = {
+      ArrowRight: flat[at + 1], ArrowLeft: flat[at - 1],
+      ArrowDown: rows[row + 1]?.[Math.min(column, rows[row + 1].length - 1)],
+      ArrowUp: rows[row - 1]?.[Math.min(column, rows[row - 1].length - 1)],
+      Home: rows[row][0], End: rows[row].at(-1),
+    }[event.key];
+    if (!target) return;
+    event.preventDefault();
+    go(target);
+  });
+}
+
+document.querySelectorAll(".hl7").forEach(nameFields);
