@@ -99,6 +99,8 @@ class Block(Part):
     for_: Text | None = Field(default=None, alias="for", description="FHIRPath; one repetition for each thing it gives")
     name: Name | None = Field(default=None, description="the thing's name in the rules inside: %name")
     when: Paths | None = None
+    required: Literal["true", "false"] = Field(default="false", description="nothing to repeat is a problem")
+    code: Code | None = Field(default=None, description="business code of that problem")
     map: dict[str, Target] = Field(min_length=1)
     note: str | None = None
 

@@ -133,13 +133,13 @@ def _problem(document: Document, kind: type[BaseModel], detail: ErrorDetails) ->
         help_ = _help(_part(kind, steps), word)
         return Problem(code="E021", text=f"'{word}' is missing{where}", hint=help_, place=document.key(way))
     if detail["type"] == "string_pattern_mismatch":
-        text = _PATTERNS.get(str(detail.get("ctx", {}).get("pattern")), "not written as such a name is")
+        text = _PATTERNS[str(detail["ctx"]["pattern"])]
         place = document.key(way) if "[key]" in steps else document.place(way)
         return Problem(code="E023", text=text, place=place)
-    sentence, hint = _SENTENCES.get(detail["type"], (detail["msg"][:1].lower() + detail["msg"][1:], None))
+    sentence, advice = _SENTENCES.get(detail["type"], (detail["msg"][:1].lower() + detail["msg"][1:], None))
     text = sentence.format(**{"expected": "", **detail.get("ctx", {})}) if "{" in sentence else sentence
-    about = f"'{way[-1]}': " if way and isinstance(way[-1], str) else ""
-    return Problem(code="E022", text=f"{about}{text}", hint=hint, place=document.place(way))
+    of_what = f"'{way[-1]}': " if way and isinstance(way[-1], str) else ""
+    return Problem(code="E022", text=f"{of_what}{text}", hint=advice, place=document.place(way))
 
 
 def _part(kind: type[BaseModel], steps: Sequence[str | int]) -> type[BaseModel]:
@@ -156,7 +156,5 @@ def _words(kind: type[BaseModel], steps: Sequence[str | int]) -> list[str]:
 
 
 def _help(part: type[BaseModel], word: str) -> str | None:
-    for name, field in part.model_fields.items():
-        if word == (field.alias or name):
-            return field.description
-    return None
+    descriptions = {field.alias or name: field.description for name, field in part.model_fields.items()}
+    return descriptions.get(word)

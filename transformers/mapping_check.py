@@ -1,0 +1,171 @@
+"""Checks a whole mapping file and makes its plan: all mistakes at once, each with file, line, column and advice.
+
+The plan is JSON-able data with everything that running needs; `fhir_to_hl7.compile_plan` makes closures of it. Nothing
+imported here (YAML, pydantic, ANTLR, HL7's tables) is needed after that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from messages.problem import Place, Problem, Problems
+from transformers import mapping_shape
+from transformers.fhir_path_types import Typed
+from transformers.mapping_complete import Completeness, parts
+from transformers.mapping_desk import Desk
+from transformers.mapping_examples import examples
+from transformers.mapping_file import Document, Steps, load
+from transformers.mapping_lets import lets, one_text, zone
+from transformers.mapping_model import Mapping
+from transformers.mapping_paths import IT, Paths
+from transformers.mapping_route import destination, route, settings
+from transformers.mapping_rules import is_condition
+from transformers.mapping_site import Site
+from transformers.mapping_structure import Placer
+
+#: Of the plan. A worker refuses another one.
+LANGUAGE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the check found. A file with an error has no plan."""
+
+    problems: list[Problem]
+    plan: dict[str, Any] | None
+    #: The place of a value in the file, by keys and list positions, for checks of connectors and channel kinds.
+    places: Callable[[Sequence[str | int]], Place]
+    #: The file's text, for showing problems.
+    source: str = ""
+
+
+def check_mapping(path: Path, site: Site, name: str | None = None) -> Checked:
+    """Check a mapping file; `name` is how problems call it (the path by default)."""
+    shown = name or path.as_posix()
+    try:
+        document = load(path, shown)
+    except Problems as found:
+        source = path.read_text(errors="replace") if path.is_file() else ""
+        return Checked(list(found.problems), None, lambda _: Place(shown, 1, 1), source)
+    mapping, problems, left_out = mapping_shape.read(document, Mapping, document.data)
+    desk = Desk(document, site, problems=problems)
+    plan = _plan(desk, mapping, left_out) if isinstance(mapping, Mapping) else {}
+    problems = sorted(desk.problems, key=lambda problem: _order(problem, shown))
+    failed = any(problem.severity == "error" for problem in problems)
+    return Checked(problems, None if failed else plan, document.place, document.text)
+
+
+def _order(problem: Problem, shown: str) -> tuple[bool, str, int, int]:
+    place = problem.place or Place("", 0, 0)
+    return (place.file != shown, place.file, place.line, place.column)
+
+
+def _plan(desk: Desk, mapping: Mapping, left_out: set[Steps]) -> dict[str, Any]:
+    desk.actions = tuple(dict.fromkeys(line.do for line in mapping.route if line.do))
+    whole = not any(way[0] in ("map", "route", "destinations") for way in left_out)
+    paths = Paths(desk, broken={str(way[1]) for way in left_out if way[0] == "let" and len(way) > 1})
+    each = _each(paths, mapping)
+    plan: dict[str, Any] = {
+        "language": LANGUAGE,
+        "transformer": mapping.transformer,
+        "channel": mapping.channel,
+        "title": mapping.title,
+        "kind": mapping.kind,
+        "owner": mapping.owner,
+        "file": desk.document.name,
+        "let": lets(paths, mapping),
+        "zone": zone(paths, mapping),
+        "order": [one_text(paths, _step("order", n, desk), text) for n, text in enumerate(mapping.order)],
+        "about": mapping.about and one_text(paths, ("about",), mapping.about),
+        "index": {name: one_text(paths, ("index", name), text) for name, text in mapping.index.items()},
+        "route": route(paths, mapping),
+        "from": {
+            "connector": mapping.from_.connector,
+            "station": mapping.from_.station,
+            "settings": settings(desk, ("from",), mapping.from_),
+            "each": each,
+            "accept": _accept(paths, mapping),
+        },
+    }
+    plan["destinations"], plan["maps"] = _destinations(desk, paths, mapping, whole=whole)
+    plan["tables"] = desk.rows()
+    _unused(paths, mapping)
+    examples(desk, mapping)
+    plan["inputs"] = _inputs(desk)
+    plan["processing_id"] = desk.site.value("endpoint.processing_id") or "P"
+    return plan
+
+
+def _step(word: str, position: int, desk: Desk) -> tuple[str | int, ...]:
+    return (word, position) if (word, position) in desk.document else (word,)
+
+
+def _each(paths: Paths, mapping: Mapping) -> Any:
+    if mapping.from_.each is None:
+        return None
+    where = ("from", "each")
+    paths.it = Typed(frozenset({"any"}), 1, 1)
+    expression = paths.read(where, mapping.from_.each)
+    if expression is None:
+        return None
+    paths.it = Typed(expression.gives.types, 1, 1)
+    if IT in paths.used:
+        paths.desk.add("E102", where, "each: says what %it is; it cannot use it")
+    return expression.tree
+
+
+def _accept(paths: Paths, mapping: Mapping) -> Any:
+    if mapping.from_.accept is None:
+        return None
+    expression = paths.read(("from", "accept"), mapping.from_.accept)
+    return expression.tree if expression is not None and is_condition(paths.desk, expression) else None
+
+
+def _destinations(
+    desk: Desk, paths: Paths, mapping: Mapping, *, whole: bool
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    plans: dict[str, Any] = {}
+    maps: dict[str, list[dict[str, Any]]] = {}
+    for name, part in mapping.destinations.items():
+        plan = plans[name] = destination(desk, name, part, mapping)
+        targets = part.map if part.map is not None else mapping.map
+        where: Steps = ("destinations", name, "map") if part.map is not None else ("map",)
+        if targets is None:
+            desk.add("E021", ("destinations", name), f"there is no 'map' for {name}", "add map: to the file", key=True)
+            continue
+        structures: dict[str, list[str]] = {}
+        for action, message in plan["message"].items():
+            structures.setdefault(message.rsplit("^", 1)[1], []).append(action)
+        plan["maps"] = {}
+        for structure, actions in structures.items():
+            key = f"{'.'.join(str(step) for step in where)} {part.hl7} {structure}"
+            root = Placer(paths, part.hl7, structure, frozenset(actions)).place(where, targets)
+            if whole and len(plan["message"]) == len(desk.actions):
+                Completeness(desk, part.hl7, structure).check(root, actions)
+            maps[key] = parts(desk, root)
+            plan["maps"] |= dict.fromkeys(actions, key)
+    return plans, maps
+
+
+def _unused(paths: Paths, mapping: Mapping) -> None:
+    for name in mapping.let:
+        if name not in paths.used:
+            paths.desk.add("E107", ("let", name), f"nothing uses %{name}", key=True, severity="warning")
+
+
+def _inputs(desk: Desk) -> dict[str, Any]:
+    """Return what the revision of a channel is made of: digests of the files that went in."""
+    tables = {name: desk.site.folder / "tables" / f"{name}.csv" for name, table in desk.tables.items() if table}
+    return {
+        "mapping": _digest(desk.document),
+        "site": _digest(desk.site.document),
+        "tables": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sorted(tables.items())},
+    }
+
+
+def _digest(document: Document) -> str:
+    return hashlib.sha256(document.text.encode()).hexdigest()
