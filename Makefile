@@ -1,25 +1,68 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+# What the tests need beside Python: a browser, a second opinion on HL7, a way to kill at a system call.
+DEBIAN := chromium fonts-dejavu-core tshark strace gcc libc6-dev
 
-.PHONY: help venv venv-dev demo test check fix lock
+.PHONY: help venv venv-dev demo test check fix docs bench lock debian
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 .venv/runtime: requirements/runtime.txt pyproject.toml
-	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 3; }
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 …"; exit 3; }
+	@$(PYTHON) -m venv .venv || { \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3-venv && $(PYTHON) -m venv .venv; \
+	    else echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 3; fi; }
+	$(PIP) --require-hashes -r requirements/runtime.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/development: .venv/runtime requirements/development.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	$(PIP) --require-hashes -r requirements/development.txt
 	@touch $@
+
+tests/peers/node_modules: tests/peers/package-lock.json
+	cd tests/peers && npm ci --no-audit --no-fund
+	@touch $@
+
+debian:
+	@missing=""; for p in $(DEBIAN); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
+	if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	    else echo "The tests need these Debian packages:$$missing"; exit 3; fi; \
+	fi
 
 venv: .venv/runtime  ## Set up the virtual environment: then .venv/bin/plugin-host
 
 venv-dev: .venv/development  ## The same with what the tests need
+
+demo: .venv/runtime  ## Run the channels against simulators (ONCE=1: stop after the first message)
+	@$(BIN)/plugin-host demo $(if $(ONCE),--once)
+
+test: debian .venv/development tests/peers/node_modules  ## Run all tests
+	$(BIN)/plugin-host check
+	$(BIN)/plugin-host test
+	$(BIN)/python -m pytest -q
+
+check: debian .venv/development tests/peers/node_modules  ## Lint, types, all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/plugin-host check
+	$(BIN)/plugin-host test
+	$(BIN)/python -m pytest -q
+
+fix: .venv/development  ## Format, and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: .venv/development  ## Write the pages that are made from code
+	$(BIN)/python docs/generate.py
 
 lock:  ## Resolve the dependencies anew (needs uv)
 	$(COMPILE) pyproject.toml --group build -o requirements/runtime.txt
