@@ -59,6 +59,8 @@ class MllpListener:
         Raises:
             ValueError: names the field and what it must be.
         """
+        if not 0 <= self.port <= 65535:
+            raise ValueError("port must be 0 to 65535")
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("certificate_file and key_file belong together")
         if self.client_ca_file is not None and self.certificate_file is None:

@@ -46,6 +46,19 @@ class MllpSender:
     key_file: str | None = field(default=None, metadata={"help": "PEM file of our certificate's private key."})
     _line: _Line | None = field(default=None, init=False, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        """Check what the type of one field alone does not show.
+
+        Raises:
+            ValueError: names the field and what it must be.
+        """
+        if not 1 <= self.port <= 65535:
+            raise ValueError("port must be 1 to 65535")
+        if self.key_file is not None and self.certificate_file is None:
+            raise ValueError("key_file needs certificate_file")
+        if not self.tls and (self.ca_file or self.certificate_file):
+            raise ValueError("ca_file and certificate_file need tls: true")
+
     async def open(self) -> None:
         """Connect, unless the line stands and the peer has said nothing on it that nobody asked for.
 
@@ -109,6 +122,8 @@ class MllpSender:
                 )
         except TimeoutError:
             raise TimeoutError(f"no connection within {self.connect_within:g} s") from None
+        except UnicodeError:
+            raise OSError(f"'{self.host}' is no name of a host") from None
         self._line = line
         return line
 

@@ -355,13 +355,6 @@ def test_an_address_that_is_taken_is_an_os_error():
         asyncio.run(taken(other.getsockname()[1]))
 
 
-def test_half_a_tls_setting_is_refused():
-    with pytest.raises(ValueError, match="certificate_file and key_file belong together"):
-        MllpListener(port=0, certificate_file="x.pem")
-    with pytest.raises(ValueError, match="client_ca_file needs certificate_file"):
-        MllpListener(port=0, client_ca_file="x.pem")
-
-
 def test_python_hl7s_client_is_answered(intake):
     with listening(intake) as port, MLLPClient("127.0.0.1", port) as client:
         answers = [hl7.parse(client.send_message(sent).strip(b"\x0b\x1c\r").decode()) for sent in (GOLDEN, COMMENT)]

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import subprocess
 import threading
 import time
 
@@ -269,6 +268,25 @@ def test_the_message_leaves_as_one_mllp_frame():
     assert peer.heard == b"\x0b" + message("A1") + b"\x1c\x0d"
 
 
+@pytest.mark.parametrize(
+    ("settings", "because"),
+    [
+        ({"port": 0}, "port must be 1 to 65535"),
+        ({"port": 65536}, "port must be 1 to 65535"),
+        ({"key_file": "key.pem", "tls": True}, "key_file needs certificate_file"),
+        ({"ca_file": "ca.pem"}, "need tls"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused_with_the_name_of_the_field(settings, because):
+    with pytest.raises(ValueError, match=because):
+        MllpSender(**{"host": "127.0.0.1", "port": 6661, **settings})
+
+
+def test_a_host_that_can_be_no_host_is_a_destination_that_cannot_be_reached():
+    with pytest.raises(OSError, match="no name of a host"):
+        run(MllpSender(host="power..server", port=6661).open())
+
+
 def test_where_nobody_listens_opening_fails_and_nothing_was_tried():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -330,39 +348,3 @@ def test_no_error_holds_a_word_of_the_message_or_the_answer(says):
 
     with PowerServer([says]) as peer:
         run(failed())
-
-
-def test_with_tls_a_receiver_whose_certificate_is_not_trusted_gets_nothing(tmp_path):
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    import ssl
-
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-
-    async def over_tls():
-        heard = []
-
-        async def answer(reader, writer):
-            heard.append(await reader.readuntil(b"\x1c\x0d"))
-            writer.write(b"\x0bMSH|^~\\&|||||||ACK|1|P|2.5.1\rMSA|AA|A1\r\x1c\x0d")
-            await reader.read()
-            writer.close()
-
-        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-        port = server.sockets[0].getsockname()[1]
-        trusting = sender_to(port, tls=True, ca_file=str(certificate))
-        assert await deliver(trusting, "A1") is Event.ACCEPTED
-        await trusting.close()
-        distrusting = sender_to(port, tls=True)
-        with pytest.raises(ssl.SSLCertVerificationError):
-            await distrusting.open()
-        assert heard == [b"\x0b" + message("A1") + b"\x1c\x0d"]
-        server.close()
-        await server.wait_closed()
-
-    run(over_tls())
