@@ -1,26 +1,24 @@
 """One HTTP connection of the FHIR door: uvicorn's, with the limits and the manners that it leaves to others.
 
-Added: a limit on connections, a deadline and a size for the request head, OperationOutcomes for broken framing (with
-a record of it), and earlier requests of a pipeline are answered before a broken one ends the connection.
+Added: a limit on connections; deadlines for head and body, and a size for the head; OperationOutcomes for broken
+framing; a record of every request that did not come whole. A timer runs only while something is missing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import http
-from asyncio import TimerHandle
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from connectors import fhir_answers
-from connectors.fhir_refusals import HEAD_LATE, HEAD_TOO_LARGE, HTTP_INVALID, Refusal
+from connectors.fhir_answers import operation_outcome
+from connectors.fhir_refusals import BODY_CUT_OFF, BODY_LATE, HEAD_LATE, HEAD_TOO_LARGE, HTTP_INVALID, Refusal
 from connectors.fhir_request import FHIR_JSON
 from connectors.fhir_response import LINGER_SECONDS
-
-ASGIApp = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +29,10 @@ class ConnectionLimits:
     #: Seconds for a whole request head, from its first byte (or from the connection's start).
     head_within: float
     max_head_bytes: int
+    #: Seconds for a whole body, from the end of its head.
+    body_within: float
     #: The ASGI application of a connection over the limit.
-    crowded: ASGIApp
+    crowded: Callable[..., Any]
     #: Records a refusal of the peer at an address.
     record: Callable[[str, Refusal], None]
 
@@ -43,8 +43,9 @@ class FhirConnection(HttpToolsProtocol):
     def __init__(self, *, limits: ConnectionLimits, **given: Any) -> None:
         super().__init__(**given)
         self._limits = limits
-        self._head_timer: TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        #: The request that the application has; `self.cycle` is the newest, and may wait behind it (pipelining).
         self._answering: RequestResponseCycle | None = None
         #: Framing is lost or a limit passed: what still comes is forgotten.
         self._deaf = False
@@ -56,81 +57,123 @@ class FhirConnection(HttpToolsProtocol):
             transport.abort()
         elif len(self.connections) > self._limits.connections:
             self.app = self._limits.crowded
-        self._await_head()
+        self._wait(self._limits.head_within, self._head_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._head_done()
+        """Forget the connection; record a request that was cut off."""
+        self._waited()
+        if not self._deaf and self._awaits_body():
+            self._record(BODY_CUT_OFF)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, and watch a head that does not come to its end."""
+        """Feed the parser, and watch a head or a body that does not come to its end."""
         if self._deaf:
             return
-        super().data_received(data)
-        if self._deaf or self.transport.is_closing() or (self.cycle is not None and not self.cycle.response_complete):
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_without_upgrade(data[upgrade.args[0] :])
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > self._limits.max_head_bytes:
-            self._refuse(HEAD_TOO_LARGE)
-            self._limits.record(self._address(), HEAD_TOO_LARGE)
-        elif self._head_timer is None:
-            self._await_head()
+        except httptools.HttpParserError:
+            self._broken()
+        if self._deaf or self.transport.is_closing():
+            return
+        if self._awaits_body():
+            if self._timer is None:
+                self._wait(self._limits.body_within, self._body_late)
+        elif self.cycle is None or self.cycle.response_complete:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._limits.max_head_bytes:
+                self._refuse(HEAD_TOO_LARGE)
+            elif self._timer is None:
+                self._wait(self._limits.head_within, self._head_late)
 
     def on_headers_complete(self) -> None:
-        """Start the request."""
-        self._head_done()
+        """Start the request; one that offers to upgrade is read anew, see below."""
+        if self.parser.should_upgrade():
+            return
+        self._waited()
+        self._head_bytes = 0
         super().on_headers_complete()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words are replaced by an OperationOutcome
-        """Answer broken framing; what was asked before it on this connection is answered first."""
-        self._deaf = True
-        running = self._answering
-        if running is None or running.response_complete:
-            self._refuse(HTTP_INVALID)
-            self._limits.record(self._address(), HTTP_INVALID)
-        elif running is self.cycle and running.more_body:
-            # The broken part is the body that the application waits for: it records, as cut off.
-            self._refuse(HTTP_INVALID)
-            running.disconnected = True
-            running.message_event.set()
-        else:
-            # The request that is being answered is whole: it keeps its own answer, and the connection ends with it.
-            running.keep_alive = False
-            self.pipeline.clear()
-            self._limits.record(self._address(), HTTP_INVALID)
+    def on_message_complete(self) -> None:
+        """Take note that the body is whole."""
+        if self.parser.should_upgrade():
+            return
+        self._waited()
+        super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: clients offer h2c and the like by habit, and RFC 9110 (7.8) lets us ignore the offer."""
+    def _read_without_upgrade(self, rest: bytes) -> None:
+        """Read a request that offers another protocol as if it did not (RFC 9110, 7.8).
 
-    def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(self._limits.head_within, self._head_late)
+        Java's client offers h2c by itself, with any POST; httptools would then skip the body.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(HTTP_INVALID)
+            return
+        lines = [b"%s %s HTTP/%s" % (method, self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                tokens = (token.strip() for token in value.split(b","))
+                lines += [b"connection: " + token for token in tokens if token.lower() == b"close"]
+            elif name != b"upgrade":
+                lines.append(name + b": " + value)
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
-    def _head_done(self) -> None:
-        self._head_bytes = 0
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _broken(self) -> None:
+        """Answer broken framing; a whole request that is being answered keeps its answer, and the connection ends."""
+        running = self._answering
+        if running is None or running.response_complete or (running is self.cycle and running.more_body):
+            self._refuse(HTTP_INVALID)
+            return
+        self._deaf = True
+        running.keep_alive = False
+        self.pipeline.clear()
+        self._record(HTTP_INVALID)
+
+    def _awaits_body(self) -> bool:
+        return self.cycle is not None and self.cycle.more_body and not self.cycle.response_started
+
+    def _wait(self, seconds: float, late: Callable[[], None]) -> None:
+        self._timer = self.loop.call_later(seconds, late)
+
+    def _waited(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _head_late(self) -> None:
         if self._head_bytes:
             self._refuse(HEAD_LATE)
-            self._limits.record(self._address(), HEAD_LATE)
         else:
             self.transport.close()
 
-    def _address(self) -> str:
-        return self.client[0] if self.client else "unknown"
+    def _body_late(self) -> None:
+        if self._answering is self.cycle and self._awaits_body():
+            self._refuse(BODY_LATE)
+        else:  # it waits behind another request, unread by us: that is not the sender's delay
+            self._wait(self._limits.body_within, self._body_late)
+
+    def _record(self, refusal: Refusal) -> None:
+        self._limits.record(self.client[0] if self.client else "unknown", refusal)
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answer without any application, and close when the peer has, or soon."""
+        """Record, answer in the application's place, and close when the peer has, or soon."""
         self._deaf = True
-        self._head_done()
-        body = fhir_answers.operation_outcome(refusal.problems.problems)
+        self._waited()
+        self._record(refusal)
+        if self._awaits_body():  # the application is told that nobody is there any more
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        body = operation_outcome(refusal.problems.problems)
         head = (
             f"HTTP/1.1 {refusal.status} {http.HTTPStatus(refusal.status).phrase}\r\n"
             f"content-type: {FHIR_JSON.decode()}\r\ncontent-length: {len(body)}\r\n"

@@ -24,11 +24,14 @@ from connectors.fhir_refusals import (
     TOO_MANY_CONNECTIONS,
     Refusal,
 )
-from connectors.fhir_request import Headers, answer_type, has_body, named
+from connectors.fhir_request import Headers, announces_body, answer_type, named
 from connectors.fhir_response import Receive, Response, Scope, Send, refused
 from messages.identity import message_id
 
 logger = logging.getLogger(__name__)
+
+#: Set in the scope by whoever has read the body to its end.
+BODY_READ = "plugin_host.body_read"
 
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
@@ -47,27 +50,24 @@ class Endpoint:
             response = refused(CLOSING)
         except Exception as error:  # noqa: BLE001 - a bug must not take the door down: it is logged and answered
             response = _host_error(error)
-        await response.send(receive, send)
+        await response.send(receive, send, unread=BODY_READ not in scope and announces_body(scope["headers"]))
 
     async def response(self, scope: Scope, receive: Receive) -> Response:
         """Answer what all addresses have in common, and leave the rest to `answer`."""
         headers = named(scope["headers"], scope["http_version"])
         if isinstance(headers, Refusal):
             return await self.refuse(headers, scope)
-        method = scope["method"]
-        if method in self.methods:
-            content_type = answer_type(headers.get(b"accept"), scope["query_string"])
-            if not isinstance(content_type, Refusal):
-                return await self.answer(scope, headers, content_type, receive)
-            response = await self.refuse(content_type, scope)
-        elif self.methods:
+        if not self.methods:
+            return refused(NOT_FOUND)
+        if scope["method"] not in self.methods:
             allow = (b"allow", ", ".join(sorted((*self.methods, "OPTIONS"))).encode())
-            response = (
-                Response(status=204, headers=(allow,)) if method == "OPTIONS" else refused(METHOD_NOT_ALLOWED, allow)
-            )
-        else:
-            response = refused(NOT_FOUND)
-        return response.closing(unread=has_body(headers))
+            if scope["method"] == "OPTIONS":
+                return Response(status=204, headers=(allow,))
+            return refused(METHOD_NOT_ALLOWED, allow)
+        content_type = answer_type(headers.get(b"accept"), scope["query_string"])
+        if isinstance(content_type, Refusal):
+            return await self.refuse(content_type, scope)
+        return await self.answer(scope, headers, content_type, receive)
 
     async def answer(self, scope: Scope, headers: Headers, content_type: bytes, receive: Receive) -> Response:
         """Answer one of `methods`, as `content_type`."""
@@ -110,7 +110,7 @@ class Metadata(Endpoint):
 
     async def answer(self, scope: Scope, headers: Headers, content_type: bytes, receive: Receive) -> Response:  # noqa: ARG002
         """Return the statement."""
-        return Response(status=200, body=self.statement, content_type=content_type).closing(unread=has_body(headers))
+        return Response(status=200, body=self.statement, content_type=content_type)
 
 
 @dataclass(slots=True)
@@ -126,7 +126,5 @@ class TaskState(Endpoint):
         asked = scope["path_params"]["id"]
         deliveries = self.intake.state(asked) if _ULID.fullmatch(asked) else None
         if deliveries is None:
-            response = refused(TASK_UNKNOWN)
-        else:
-            response = Response(status=200, body=task(asked, deliveries), content_type=content_type)
-        return response.closing(unread=has_body(headers))
+            return refused(TASK_UNKNOWN)
+        return Response(status=200, body=task(asked, deliveries), content_type=content_type)

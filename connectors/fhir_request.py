@@ -74,9 +74,11 @@ def named(raw: Iterable[tuple[bytes, bytes]], http_version: str) -> Headers | Re
     return headers
 
 
-def has_body(headers: Headers) -> bool:
-    """Whether the request announces a body."""
-    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+def announces_body(raw: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the request says that a body follows its head."""
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0") != b"") for name, value in raw
+    )
 
 
 def read_submission(headers: Headers, http_version: str, max_bytes: int) -> Submission | Refusal:

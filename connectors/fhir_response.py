@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from connectors.fhir_answers import operation_outcome
@@ -26,30 +26,34 @@ _COMMON = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-stor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """Status, body and headers; `hang_up` closes the connection after the sender had time to read them."""
+    """Status, body and headers."""
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     content_type: bytes = FHIR_JSON
+    #: Close the connection, whatever became of the request's body.
     hang_up: bool = False
 
-    def closing(self, *, unread: bool) -> Response:
-        """Return the same, hanging up where a body is left unread: the next request could not be told from it."""
-        return replace(self, hang_up=True) if unread and not self.hang_up else self
+    async def send(self, receive: Receive, send: Send, *, unread: bool) -> None:
+        """Send it all.
 
-    async def send(self, receive: Receive, send: Send) -> None:
-        """Send it all; with `hang_up`, then forget the rest of the request."""
+        Args:
+            receive: Of the same request.
+            send: Of the same request.
+            unread: A part of the request's body is still to come. It is forgotten, and the connection closed: the
+                next request could not be told from it.
+        """
         headers = [*_COMMON, *self.headers]
         if self.body:
             headers.append((b"content-type", self.content_type))
         if self.status != 204:
             headers.append((b"content-length", b"%d" % len(self.body)))
-        if self.hang_up:
+        if self.hang_up or unread:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": self.hang_up})
-        if self.hang_up:
+        await send({"type": "http.response.body", "body": self.body, "more_body": unread})
+        if unread:
             await _forget_the_rest(receive)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -5,7 +5,6 @@ This is the hot path of the host: one dictionary of headers, one body, one quick
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 from collections.abc import Mapping
@@ -16,10 +15,9 @@ import orjson
 
 from connectors.base import Arrival, IdentityConflict, Intake, StoreUnavailable
 from connectors.fhir_answers import accepted, operation_outcome
-from connectors.fhir_endpoints import Endpoint
+from connectors.fhir_endpoints import BODY_READ, Endpoint
 from connectors.fhir_refusals import (
     BODY_CUT_OFF,
-    BODY_LATE,
     BODY_TOO_LARGE,
     BUNDLE_TYPE_UNSUPPORTED,
     IDENTITY_CONFLICT,
@@ -28,7 +26,7 @@ from connectors.fhir_refusals import (
     TOO_MUCH_AT_ONCE,
     Refusal,
 )
-from connectors.fhir_request import Headers, Submission, has_body, read_submission
+from connectors.fhir_request import Headers, Submission, read_submission
 from connectors.fhir_response import Receive, Response, Scope, refused
 from messages.problem import Problem, Problems
 
@@ -41,36 +39,29 @@ class Reading:
 
     max_bytes: int
     max_bytes_at_once: int
-    #: Seconds for one whole body.
-    within: float
     #: Bytes of unfinished bodies held now.
     held: int = 0
 
-    async def read(self, receive: Receive) -> bytes | Refusal:
-        """Return the whole body, or why it was not read to its end."""
-        try:
-            async with asyncio.timeout(self.within):
-                return await self._collect(receive)
-        except TimeoutError:
-            return BODY_LATE
-
-    async def _collect(self, receive: Receive) -> bytes | Refusal:
+    async def read(self, scope: Scope, receive: Receive) -> bytes | Refusal:
+        """Return the whole body, or why it was not read to its end; the connection watches the time."""
         parts: list[bytes] = []
         size = 0
         try:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    return BODY_CUT_OFF
+                    return BODY_CUT_OFF  # recorded by the connection, which knows whether it was cut, late or broken
                 part: bytes = message["body"]
                 parts.append(part)
                 size += len(part)
                 self.held += len(part)
+                if not message["more_body"]:
+                    scope[BODY_READ] = True
                 if size > self.max_bytes:
                     return BODY_TOO_LARGE
                 if self.held > self.max_bytes_at_once:
                     return TOO_MUCH_AT_ONCE
-                if not message["more_body"]:
+                if BODY_READ in scope:
                     return part if len(parts) == 1 else b"".join(parts)
         finally:
             self.held -= size
@@ -97,8 +88,10 @@ class Submit(Endpoint):
         """Take the message in; whatever the door itself refuses is recorded."""
         submission = read_submission(headers, scope["http_version"], self.reading.max_bytes)
         if isinstance(submission, Refusal):
-            return (await self.refuse(submission, scope)).closing(unread=has_body(headers))
-        body = await self.reading.read(receive)
+            return await self.refuse(submission, scope)
+        body = await self.reading.read(scope, receive)
+        if body is BODY_CUT_OFF:
+            return refused(BODY_CUT_OFF)
         if isinstance(body, Refusal):
             return await self.refuse(body, scope)
         arrival = Arrival(

@@ -171,6 +171,17 @@ class Door:
     def call(self, function, *args):
         self.loop.call_soon_threadsafe(function, *args)
 
+    def emptied(self):
+        """The intake, with all forgotten that an earlier test before this door has left."""
+        self.recorded()
+        vars(self.intake).update(vars(DictIntake()))
+        return self.intake
+
+    def recorded(self):
+        """Codes of all refusals that were recorded; what the loop had begun before is waited for."""
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(timeout=10)
+        return [problems[0].code for _, problems in self.intake.refusals]
+
     def connect(self):
         return socket.create_connection((self.host, self.port), timeout=10)
 
