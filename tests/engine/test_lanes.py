@@ -185,4 +185,4 @@ def test_a_destination_that_waits_for_another_goes_after_it(make_engine):
 
     assert asyncio.run(story()) == ["QUEUED", "RECEIVED"]
     assert engine.statuses() == ["SENT", "SENT"]
-    assert engine.reason(1) is None
+    assert engine.reason(1) == "AA"
