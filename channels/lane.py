@@ -146,7 +146,7 @@ class Runner:
             await self._commit(answer)
             self._release(work, None)
             return None
-        prepared = prepare(self._channel, self._destination, work)
+        prepared = prepare(self._channel, self._destination, work, self._store.mark)
         if prepared.encoded is None or prepared.control_id is None:
             await self._commit(answer, prepared.steps)
             self._release(work, None)

@@ -11,6 +11,7 @@ from messages.identity import control_id
 from messages.lifecycle import Event, Status, after
 from messages.message import Step
 from messages.problem import Problems
+from store.mark import Mark
 from store.store import Work
 from transformers.base import Filtered, Given
 
@@ -31,11 +32,14 @@ class Prepared:
     control_id: str | None = None
 
 
-def prepare(channel: Channel, destination: Destination, work: Work) -> Prepared:
+def prepare(channel: Channel, destination: Destination, work: Work, mark: Mark) -> Prepared:
     """Map what is not mapped yet; rule on what was interrupted while it was being sent."""
     delivery = work.delivery
     if delivery.status is Status.RECEIVED:
-        return _mapped(channel, destination, work)
+        mark.set(delivery.id)
+        prepared = _mapped(channel, destination, work)
+        mark.clear()
+        return prepared
     if delivery.status is not Status.PENDING:
         return Prepared(
             steps=(), status=delivery.status, encoded=delivery.encoded, control_id=delivery.control_id

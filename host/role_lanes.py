@@ -16,10 +16,15 @@ log = logging.getLogger(__name__)
 
 #: Seconds that a stopping lane has to read the answer it waits for.
 GRACE = 10.0
+#: Times that a message may kill the process before it is parked.
+CRASHES = 3
 
 
 async def body(process: Process) -> None:
     """Run the lanes of all channels, and follow what people change."""
+    parked = process.store.count_crash(CRASHES)
+    if parked is not None:
+        log.error("a message was parked that killed the lanes process", extra={"delivery": parked, "count": CRASHES})
     await process.store.wake_all()
     lanes = _Lanes(process)
     await lanes.follow()

@@ -73,6 +73,8 @@ WAKE_SIBLINGS = "UPDATE lane SET state = 1 WHERE state = 2 AND head BETWEEN ? AN
 
 WAIT_IN_LANE = "UPDATE lane SET state = 2 WHERE id = ? AND head = ? AND state = 1"
 
+COUNT_CRASH = "UPDATE delivery SET crashes = crashes + 1 WHERE id = ? AND status = 'RECEIVED' RETURNING crashes"
+
 WAKE_ALL = "UPDATE lane SET state = 1 WHERE state = 2"
 
 REMEMBER = "INSERT OR REPLACE INTO known SELECT ?, about, ? FROM message WHERE number = ? AND about IS NOT NULL"

@@ -32,7 +32,8 @@ CREATE UNIQUE INDEX message_id ON message (id);
 CREATE INDEX message_channel ON message (channel, number);
 CREATE TABLE delivery (
     id INTEGER PRIMARY KEY, destination INTEGER NOT NULL, lane INTEGER NOT NULL, status TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0, refusals INTEGER NOT NULL DEFAULT 0, changed_at REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, refusals INTEGER NOT NULL DEFAULT 0,
+    crashes INTEGER NOT NULL DEFAULT 0, changed_at REAL NOT NULL,
     action TEXT, reason TEXT, next_at REAL);
 CREATE INDEX delivery_unfinished ON delivery (lane, id)
     WHERE status IN ('RECEIVED', 'TRANSFORMED', 'QUEUED', 'PENDING', 'ERROR');

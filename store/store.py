@@ -16,6 +16,7 @@ from messages.message import Delivery, Message, Step
 from store import queries
 from store.connection import Connection, UnsafeStore, connect
 from store.high_water import HighWater
+from store.mark import Mark
 from store.schema import DESTINATIONS
 from store.writer import Transaction, Writer
 
@@ -117,10 +118,14 @@ class Store:
                 f"it is behind its high-water file in {folder}"
             )
         self.writer = Writer(self.connection, role, high_water)
+        #: What is being mapped now: a message that kills the process is found by it.
+        self.mark = Mark(folder / f"mapping-{role}")
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the files."""
         self.connection.close()
+        self.writer.close()
+        self.mark.close()
 
     # -- the door -------------------------------------------------------------------------------------------
 
@@ -170,6 +175,22 @@ class Store:
         and is woken by the step that brings the other delivery there.
         """
         return await self.writer.run(lambda tx: _waits_for(tx, delivery, others))
+
+    def count_crash(self, most: int) -> int | None:
+        """At a start: park the delivery that the process before this one died of `most` times. Return its id.
+
+        One that has killed fewer times is counted, and tried again.
+        """
+        delivery = self.mark.left_over()
+        if not delivery:
+            return None
+        crashes = self.writer.now(lambda tx: tx.execute(queries.COUNT_CRASH, (delivery,)).fetchone())
+        self.mark.clear()
+        if crashes is None or crashes[0] < most:
+            return None
+        reason = f"the process died {crashes[0]} times while it was being mapped"
+        step = Step(delivery=delivery, status=Status.RECEIVED, event=Event.UNMAPPABLE, reason=reason)
+        return delivery if self.writer.now(lambda tx: apply_step(tx, step)) else None
 
     async def wake_all(self) -> None:
         """Make all waiting lanes ready: at a start, when nobody remembers how long they were to wait."""

@@ -98,6 +98,10 @@ class Writer:
             raise result
         return result  # type: ignore[no-any-return]  # _commit gives back what the works gave
 
+    def close(self) -> None:
+        """Close the high-water file."""
+        self._high_water.close()
+
     def _flush(self) -> None:
         batch, self._queue = self._queue, []
         try:

@@ -186,3 +186,23 @@ def test_a_destination_that_waits_for_another_goes_after_it(make_engine):
     assert asyncio.run(story()) == ["QUEUED", "RECEIVED"]
     assert engine.statuses() == ["SENT", "SENT"]
     assert engine.reason(1) == "AA"
+
+
+def test_a_message_that_kills_the_process_is_parked_the_third_time(make_engine):
+    engine = make_engine("accept")
+
+    async def story() -> None:
+        await engine.book(patient="p1", number=1)
+
+    asyncio.run(story())
+    (delivery,) = engine.store.connection.execute("SELECT id FROM delivery").fetchone()
+
+    outcomes = []
+    for _ in range(3):
+        engine.store.mark.set(delivery)  # what a process leaves behind that dies while it maps
+        outcomes.append(engine.store.count_crash(3))
+
+    assert outcomes == [None, None, delivery]
+    assert engine.statuses() == ["ERROR"]
+    assert engine.reason() == "the process died 3 times while it was being mapped"
+    assert engine.store.count_crash(3) is None
