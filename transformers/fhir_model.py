@@ -83,16 +83,19 @@ def choice_name(name: str, type_name: str) -> str:
     return name + type_name[0].upper() + type_name[1:]
 
 
+@cache
 def resource_types() -> frozenset[str]:
     """Return the resource types that this project uses, without the abstract Resource and DomainResource."""
     return frozenset(_definitions()["resources"]) - {"Resource", "DomainResource"}
 
 
+@cache
 def primitive_types() -> frozenset[str]:
     """Return the names of the primitive types: those that are a single value in JSON."""
     return frozenset(_definitions()["primitives"])
 
 
+@cache
 def type_names() -> frozenset[str]:
     """Return the names of all types, backbone elements included."""
     return frozenset(_definitions()["types"])

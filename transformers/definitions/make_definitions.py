@@ -1,9 +1,8 @@
 # ruff: noqa: INP001 (a script, not a module of this room)
 """Make the FHIR R4 definitions that this folder ships, from HL7's own. Run by hand; README.md here says how.
 
-It reads `profiles-types.json`, `profiles-resources.json`, `valuesets.json` and `v3-codesystems.json` (structure
-definitions and code lists) and `fhir.schema.json` (the official JSON schema), and writes
-`fhir_r4_elements.json` (read by fhir_model.py) and `fhir_r4_schema.json` (read by fhir_validation.py).
+It reads `profiles-types.json`, `profiles-resources.json` (structure definitions), `valuesets.json` and
+`v3-codesystems.json` (code lists), and writes `fhir_r4_elements.json`, which fhir_model.py reads.
 """
 
 from __future__ import annotations
@@ -53,7 +52,17 @@ RESOURCE_TYPES = (
 )
 ABSTRACT_TYPES = ("Resource", "DomainResource")
 #: Additions in the package's copy that R4 does not have.
-NOT_IN_R4 = frozenset({"Binary.url"})
+NOT_IN_R4 = frozenset(
+    {
+        "Binary.url",
+        "Meta.account",
+        "Meta.accounts",
+        "Meta.author",
+        "Meta.compartment",
+        "Meta.onBehalfOf",
+        "Meta.project",
+    }
+)
 HERE = Path(__file__).parent
 ORIGIN = "HL7 FHIR R4 (4.0.1), http://hl7.org/fhir/R4, CC0 1.0; see README.md"
 STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
@@ -106,7 +115,9 @@ class Source:
 
 def _flattened(concepts: list[Json]) -> Iterator[str]:
     for concept in concepts:
-        yield concept["code"]
+        abstract = any(p["code"] == "notSelectable" and p.get("valueBoolean") for p in concept.get("property", ()))
+        if not abstract:
+            yield concept["code"]
         yield from _flattened(concept.get("concept", []))
 
 
