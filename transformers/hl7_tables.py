@@ -156,6 +156,13 @@ def segment_names(version: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in _library(version).SEGMENTS if len(name) == 3))
 
 
+@cache
+def datatype_names(version: str) -> tuple[str, ...]:
+    """Return the names of all data types of a version, primitive ones too, sorted."""
+    library = _library(version)
+    return tuple(sorted({*library.DATATYPES_STRUCTS, *library.BASE_DATATYPES}))
+
+
 # HL7 table 0354 (v2.5.1 chapter 2): events whose messages have another event's structure. hl7apy carries structures of
 # its own for some of them (SIU_S13 …), with the same content; MSH-9.3 must be the table's name.
 _SHARED: dict[str, str] = {
