@@ -61,6 +61,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
 
 
 def _set_up_templates(app: Flask) -> None:
+    found: Desk = app.extensions["desk"]
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
@@ -72,7 +73,8 @@ def _set_up_templates(app: Flask) -> None:
         moment=lambda at: f"{_local(at):%Y-%m-%d %H:%M:%S}.{_local(at).microsecond // 1000:03d}",
         iso=lambda at: _local(at).isoformat(timespec="milliseconds"),
     )
-    app.context_processor(lambda: {"site": desk().name, "zone": desk().zone.key, "now": time.time()})
+    app.jinja_env.globals.update(site=found.name, zone=found.zone.key)
+    app.context_processor(lambda: {"now": time.time()})
 
 
 def _local(at: float) -> datetime:

@@ -59,13 +59,25 @@ def counts(connection: Connection, since: float) -> dict[int, DestinationCounts]
     }
 
 
+#: Oldest open delivery of a destination: of lanes that are ready, of those that wait, of those behind a parked one.
+_OLDEST_OPEN = (
+    "SELECT head FROM lane WHERE destination = ? AND state = 1 ORDER BY head LIMIT 1",
+    "SELECT head FROM lane WHERE destination = ? AND state = 2 ORDER BY head LIMIT 1",
+    """SELECT min((SELECT min(d.id) FROM delivery d WHERE d.lane = p.lane AND d.id > p.id AND d.status <> 'ERROR'
+        AND d.status IN ('RECEIVED', 'TRANSFORMED', 'QUEUED', 'PENDING', 'ERROR')))
+        FROM (SELECT id, lane FROM delivery WHERE destination = ? AND status = 'ERROR' ORDER BY id LIMIT 100) p""",
+)
+
+
 def _oldest_open(connection: Connection, destination: int) -> float | None:
-    row = connection.execute(
-        "SELECT m.received_at FROM lane l JOIN message m ON m.number = l.head / ? "
-        "WHERE l.destination = ? AND l.state = 1 ORDER BY l.head LIMIT 1",
-        (DESTINATIONS, destination),
+    rows = [connection.execute(query, (destination,)).fetchone() for query in _OLDEST_OPEN]
+    oldest = min((row[0] for row in rows if row and row[0] is not None), default=None)
+    if oldest is None:
+        return None
+    at: tuple[float] | None = connection.execute(
+        "SELECT received_at FROM message WHERE number = ?", (oldest // DESTINATIONS,)
     ).fetchone()
-    return row[0] if row else None
+    return at[0] if at else None
 
 
 def _last_error(connection: Connection, destination: int) -> tuple[str, float, str | None] | None:
