@@ -15,6 +15,7 @@ from typing import Any
 from messages.problem import Place, Problem, Problems
 from transformers import mapping_shape
 from transformers.fhir_path_types import Typed
+from transformers.hl7_rules import compile_rules
 from transformers.mapping_complete import Completeness, parts
 from transformers.mapping_desk import Desk
 from transformers.mapping_examples import examples
@@ -92,6 +93,8 @@ def _plan(desk: Desk, mapping: Mapping, left_out: set[Steps]) -> dict[str, Any]:
         },
     }
     plan["destinations"], plan["maps"] = _destinations(desk, paths, mapping, whole=whole)
+    names = {name for part in plan["destinations"].values() for name in part.get("validators", {}).values()}
+    plan["validators"] = {name: compile_rules(*name.split(" ")) for name in sorted(names)}
     plan["tables"] = desk.rows()
     _unused(paths, mapping)
     examples(desk, mapping)
@@ -140,7 +143,7 @@ def _destinations(
         structures: dict[str, list[str]] = {}
         for action, message in plan["message"].items():
             structures.setdefault(message.rsplit("^", 1)[1], []).append(action)
-        plan["maps"] = {}
+        plan["maps"], plan["validators"] = {}, {}
         for structure, actions in structures.items():
             key = f"{'.'.join(str(step) for step in where)} {part.hl7} {structure}"
             root = Placer(paths, part.hl7, structure, frozenset(actions)).place(where, targets)
@@ -148,6 +151,7 @@ def _destinations(
                 Completeness(desk, part.hl7, structure).check(root, actions)
             maps[key] = parts(desk, root)
             plan["maps"] |= dict.fromkeys(actions, key)
+            plan["validators"] |= dict.fromkeys(actions, f"{part.hl7} {structure}")
     return plans, maps
 
 

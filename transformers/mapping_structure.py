@@ -145,7 +145,7 @@ class Placer:
                 self.desk.add("E414", where, f"{plan['name']} is written twice: see line {line}", key=True)
 
     def _clash(self, one: Plan, other: Plan) -> bool:
-        if one["tests"] or other["tests"]:
+        if (one["tests"] or other["tests"]) and one["to"] == other["to"]:
             return False
         both = [action for action in self.actions if applies(one, action) and applies(other, action)]
         places = zip(_address(one), _address(other), strict=True)
