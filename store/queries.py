@@ -9,7 +9,7 @@ ARRIVAL_OF_IDENTITY = """
 
 NEXT_ARRIVAL = "SELECT coalesce(max(number), 0) + 1 FROM arrival"
 
-INSERT_ARRIVAL = "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_ARRIVAL = "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 INSERT_MESSAGE = """
     INSERT INTO message (id, arrival, channel, revision, received_at, focus, about, searchable)

@@ -10,6 +10,7 @@ import orjson
 from messages.lifecycle import OPEN, SHARES, Status
 from store import queries
 from store.connection import Connection
+from store.retention import PRUNED
 from store.schema import DESTINATIONS
 
 
@@ -276,7 +277,7 @@ def refusals(connection: Connection, limit: int = 50) -> list[RefusalLine]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """accepted = delivered + filtered + parked + cancelled + pending, counted and kept."""
+    """accepted = delivered + filtered + parked + cancelled + pending (+ pruned, once at rest), counted and kept."""
 
     accepted: int
     shares: dict[str, int]
@@ -297,12 +298,14 @@ def reconcile(connection: Connection) -> Balance:
             "SELECT destination, status, count(*) FROM delivery GROUP BY 1, 2"
         )
     }
-    kept = {(d, s): n for d, s, n in connection.execute("SELECT * FROM level WHERE n <> 0")}
+    levels = connection.execute("SELECT * FROM level WHERE n <> 0").fetchall()
+    kept = {(d, s): n for d, s, n in levels if s != PRUNED}
     expected = connection.execute("SELECT coalesce(sum(n), 0) FROM flow WHERE status = 'RECEIVED'").fetchone()[0]
     reprocessed = connection.execute("SELECT count(*) FROM event WHERE event = 'reprocessed'").fetchone()[0]
     shares = {
         name: sum(n for (_, status), n in counted.items() if status in statuses) for name, statuses in SHARES.items()
     }
+    shares["pruned"] = sum(n for _, status, n in levels if status == PRUNED)
     differing = sorted({key[0] for key in counted.keys() ^ kept.keys()} | _unequal(counted, kept))
     return Balance(accepted=expected - reprocessed, shares=shares, differing=tuple(differing))
 

@@ -22,7 +22,8 @@ _FIRST = """
 CREATE TABLE arrival (
     number INTEGER PRIMARY KEY, at REAL NOT NULL, door TEXT NOT NULL, peer TEXT NOT NULL,
     identity BLOB NOT NULL, digest BLOB NOT NULL, content_type TEXT NOT NULL, body BLOB NOT NULL,
-    answer_status INTEGER NOT NULL, answer_headers TEXT NOT NULL, answer_body BLOB NOT NULL);
+    answer_status INTEGER NOT NULL, answer_headers TEXT NOT NULL, answer_body BLOB NOT NULL,
+    first_message INTEGER NOT NULL, messages INTEGER NOT NULL);
 CREATE UNIQUE INDEX arrival_identity ON arrival (identity);
 -- What was made of it: one row for each thing that a channel takes from an arrival.
 CREATE TABLE message (

@@ -213,7 +213,7 @@ def _receive(tx: Transaction, arrival: NewArrival, identity: bytes, digest: byte
     tx.execute(
         queries.INSERT_ARRIVAL,
         (number, tx.now, arrival.door, arrival.peer, identity, digest, arrival.content_type, arrival.body,
-         status, orjson.dumps(headers).decode(), body),
+         status, orjson.dumps(headers).decode(), body, messages[0].number if messages else 0, len(messages)),
     )  # fmt: skip
     return StoredAnswer(status=status, headers=headers, body=body, messages=messages)
 

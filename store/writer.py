@@ -48,6 +48,11 @@ class Transaction:
         if left is not None:
             self._levels[destination, left] -= 1
 
+    def forget(self, destination: int, status: str, instead: str) -> None:
+        """Note that a delivery was pruned: it leaves its status, and is counted among the pruned."""
+        self._levels[destination, status] -= 1
+        self._levels[destination, instead] += 1
+
     def close(self) -> None:
         """Write the counts."""
         hour = int(self.now // 3600)
