@@ -58,7 +58,11 @@ def compile_path(tree: Tree) -> Callable[[Scope], list[Any]]:
 
         return compile_fallback(tree)
     values = _values(tree)
-    return lambda scope: values(scope, scope.focus)
+
+    def run(scope: Scope) -> list[Any]:
+        return values(scope, scope.focus)
+
+    return run
 
 
 def first_text(values: list[Any]) -> str | None:

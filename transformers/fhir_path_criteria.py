@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from transformers.fhir_path_choices import CHOICES
 from transformers.fhir_path_functions import SIMPLE
-from transformers.fhir_path_members import compile_extensions
+from transformers.fhir_path_members import compile_extensions, leading_names
 from transformers.fhir_path_scope import Compiler, Scope, Test, Values
 from transformers.fhir_path_values import identity, single
 
@@ -51,11 +52,49 @@ def _each(tree: Tree, base: Values) -> Callable[[Scope, Any], Iterator[Any]]:
 
 
 def compile_where(compiler: Compiler, tree: Tree) -> Values:
-    base, test = _base(compiler, tree), compiler.test(tree[4][0])
+    criterion = tree[4][0]
+    base = _base(compiler, tree)
+    wanted = _plain_equalities(criterion)
+    if wanted:
+        return _where_equal(base, wanted)
+    test = compiler.test(criterion)
     if not uses_position(tree[4][0]):
         return lambda scope, this: [item for item in base(scope, this) if test(scope, item)]
     each = _each(tree, base)
     return lambda scope, this: [item for item in each(scope, this) if test(scope, item)]
+
+
+def _plain_equalities(tree: Tree) -> list[tuple[str, str]]:
+    """Return the pairs of `a = 'x' and b = 'y' …` where a, b are elements that are no choice; none for all else."""
+    if tree[0] != "op":
+        return []
+    _, _, operator, left, right = tree
+    if operator == "and":
+        first, second = _plain_equalities(left), _plain_equalities(right)
+        return first + second if first and second else []
+    names = leading_names(left)
+    if operator != "=" or not names or len(names) > 1 or names[0] in CHOICES or right[2:3] != ["String"]:
+        return []
+    return [(names[0], right[3])]
+
+
+def _where_equal(base: Values, wanted: list[tuple[str, str]]) -> Values:
+    """Compile where(a = 'x' and b = 'y'), the most frequent where()."""
+
+    def run(scope: Scope, this: Any) -> list[Any]:
+        found = []
+        for item in base(scope, this):
+            for name, text in wanted:
+                value = item.get(name) if isinstance(item, dict) else None
+                if value == text:
+                    continue
+                if not isinstance(value, list) or [part for part in value if part is not None] != [text]:
+                    break
+            else:
+                found.append(item)
+        return found
+
+    return run
 
 
 def compile_select(compiler: Compiler, tree: Tree) -> Values:
@@ -104,11 +143,8 @@ def compile_resolve(compiler: Compiler, tree: Tree) -> Values:
     base = _base(compiler, tree)
 
     def run(scope: Scope, this: Any) -> list[Any]:
-        references = base(scope, this)
-        if not references:
-            return []
-        resolve = scope.references.resolve
-        return [found for found in map(resolve, references) if found is not None]
+        given = base(scope, this)
+        return scope.references.resolve(given) if given else []
 
     return run
 

@@ -61,8 +61,7 @@ def _node(value: Any) -> Any:
 
 def _options(scope: Scope) -> dict[str, Any]:
     def resolve(references: list[Any]) -> list[Any]:
-        found = map(scope.references.resolve, references)
-        return [_node(resource) for resource in found if resource is not None]
+        return [_node(resource) for resource in scope.references.resolve(references)]
 
     one_string: dict[str, Any] = {"arity": {1: ["String"]}, "nullable_input": True}
     two_strings: dict[str, Any] = {"arity": {2: ["String", "String"]}, "nullable_input": True}

@@ -11,6 +11,8 @@ from transformers.fhir_path_scope import Compiler, Scope, Test, Values
 from transformers.fhir_path_values import number, single
 
 Tree = list[Any]
+#: Name, name of the primitive's extensions, names in JSON if it is a choice.
+Steps = tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
 def compile_this(_compiler: Compiler, _tree: Tree) -> Values:
@@ -30,6 +32,8 @@ def compile_member(compiler: Compiler, tree: Tree) -> Values:
     if node is None and steps[0][:1].isupper():
         base = _root(steps.pop(0))
         return _walk(base, steps) if steps else base
+    if node is not None and node[0] == "name":
+        return _from_name(node[2], steps)
     return _walk(compiler.values(node) if node else None, steps)
 
 
@@ -53,6 +57,18 @@ def compile_extensions(compiler: Compiler, member: Tree) -> Values:
     return run
 
 
+def leading_names(tree: Tree) -> list[str] | None:
+    """Return a, b, c of a path a.b.c that begins with an element's name; None for any other expression."""
+    names: list[str] = []
+    node: Tree | None = tree
+    while node is not None:
+        if node[0] != "member" or (node[3] == "extension" and node[2] is not None):
+            return None
+        names.insert(0, node[3])
+        node = node[2]
+    return None if names[0][:1].isupper() else names
+
+
 def _root(name: str) -> Values:
     """Compile a type's name at the beginning: the focus, if it is of that type (FHIRPath N1, 3.1)."""
 
@@ -62,57 +78,100 @@ def _root(name: str) -> Values:
         kind = this.get("resourceType")
         if kind == name or (kind and name in {"Resource", "DomainResource"}) or (not kind and name in DATA_TYPES):
             return [this]
-        return _get(this, name)
+        return _element(this, name, f"_{name}", ())
 
     return run
 
 
-def _get(item: Any, name: str) -> list[Any]:
-    value = item.get(name)
-    return [] if value is None else value if isinstance(value, list) else [value]
+def steps_of(names: list[str]) -> Steps:
+    return tuple((name, f"_{name}", CHOICES.get(name, ())) for name in names)
 
 
 def _walk(base: Values | None, names: list[str]) -> Values:
-    steps = [(name, f"_{name}", CHOICES.get(name, ())) for name in names]
-    if base is None and len(names) == 1 and names[0] not in CHOICES:
-        return _leading(names[0])
+    if base is None:
+        if len(names) == 1 and names[0] not in CHOICES:
+            return _leading(names[0])
+        steps = steps_of(names)
+        return lambda _, this: follow(steps, [this])
+    steps = steps_of(names)
+    return lambda scope, this: follow(steps, base(scope, this))
 
-    def run(scope: Scope, this: Any) -> list[Any]:
-        items = [this] if base is None else base(scope, this)
-        for name, shadow, choices in steps:
-            found: list[Any] = []
-            for item in items:
-                if not isinstance(item, dict):
-                    continue
-                value = item.get(name)
-                if value is None and choices:
-                    value = _choice(item, choices)
-                if not isinstance(value, list):
-                    if value is not None:
-                        found.append(value)
-                elif shadow in item:
-                    found += [part for part in value if part is not None]
-                else:
-                    found += value
-            items = found
-        return items
+
+def _from_name(name: str, names: list[str]) -> Values:
+    """Compile %name.a.b, the most frequent expression of a mapping."""
+    steps = steps_of(names)
+    (first, shadow, choices), rest = steps[0], steps[1:]
+
+    def run(scope: Scope, _: Any = None) -> list[Any]:
+        known = scope.values.get(name)
+        if known is None:
+            known = scope.value(name)
+        if len(known) == 1:
+            values = _element(known[0], first, shadow, choices)
+            return follow(rest, values) if rest else values
+        return follow(steps, known)
 
     return run
+
+
+def follow(steps: Steps, items: list[Any]) -> list[Any]:
+    """Go from element to element. Where there is one, which is nearly always, no list is built."""
+    for name, shadow, choices in steps:
+        if not items:
+            return items
+        if len(items) > 1:
+            items = _follow_many(items, name, shadow, choices)
+            continue
+        (item,) = items
+        if not isinstance(item, dict):
+            return []
+        value = item.get(name)
+        if value is None:
+            value = _choice(item, choices) if choices else None
+            if value is None:
+                return []
+        if not isinstance(value, list):
+            items = [value]
+        elif shadow in item:
+            items = [part for part in value if part is not None]
+        else:
+            items = value
+    return items
+
+
+def _follow_many(items: list[Any], name: str, shadow: str, choices: tuple[str, ...]) -> list[Any]:
+    found: list[Any] = []
+    for item in items:
+        if not isinstance(item, dict):
+            continue
+        value = item.get(name)
+        if value is None and choices:
+            value = _choice(item, choices)
+        if not isinstance(value, list):
+            if value is not None:
+                found.append(value)
+        elif shadow in item:
+            found += [part for part in value if part is not None]
+        else:
+            found += value
+    return found
+
+
+def _element(item: Any, name: str, shadow: str, choices: tuple[str, ...]) -> list[Any]:
+    if not isinstance(item, dict):
+        return []
+    value = item.get(name)
+    if value is None and choices:
+        value = _choice(item, choices)
+    if not isinstance(value, list):
+        return [] if value is None else [value]
+    return [part for part in value if part is not None] if shadow in item else value
 
 
 def _leading(name: str) -> Values:
-    """Compile a single name, the most frequent criterion of where(), without loops."""
+    """Compile a single name, the most frequent criterion of where()."""
     shadow = f"_{name}"
-
-    def run(_: Scope, this: Any) -> list[Any]:
-        if not isinstance(this, dict):
-            return []
-        value = this.get(name)
-        if not isinstance(value, list):
-            return [] if value is None else [value]
-        return [part for part in value if part is not None] if shadow in this else value
-
-    return run
+    return lambda _, this: _element(this, name, shadow, ())
 
 
 def _choice(item: Any, names: tuple[str, ...]) -> Any:

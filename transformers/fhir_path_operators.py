@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers.fhir_path_dates import duration, shift
 from transformers.fhir_path_errors import PathError
+from transformers.fhir_path_members import Steps, follow, leading_names, steps_of
 from transformers.fhir_path_scope import Compiler, Scope, Test, Values
 from transformers.fhir_path_values import (
     distinct,
@@ -34,9 +35,12 @@ def compile_equality(compiler: Compiler, tree: Tree) -> Test:
     _, _, operator, left, right = tree
     if left[0] == "literal":
         left, right = right, left
-    first, wanted = compiler.values(left), operator == "="
+    wanted = operator == "="
     if right[0] == "literal" and right[2] == "String":
-        text = right[3]
+        text, names = right[3], leading_names(left)
+        if names is not None:
+            return _chain_is_text(steps_of(names), text, wanted=wanted)
+        first = compiler.values(left)
 
         def run_text(scope: Scope, this: Any) -> bool | None:
             values = first(scope, this)
@@ -45,12 +49,25 @@ def compile_equality(compiler: Compiler, tree: Tree) -> Test:
             return not wanted if values else None
 
         return run_text
+    first = compiler.values(left)
     second = compiler.values(right)
     compare = same_dates if _is_date(left) or _is_date(right) else same
 
     def run(scope: Scope, this: Any) -> bool | None:
         result = equal(first(scope, this), second(scope, this), compare)
         return None if result is None else result is wanted
+
+    return run
+
+
+def _chain_is_text(steps: Steps, text: str, *, wanted: bool) -> Test:
+    """Compile `a.b.c = 'text'`, the most frequent condition, without a closure for its left side."""
+
+    def run(_: Scope, this: Any) -> bool | None:
+        values = follow(steps, [this])
+        if len(values) == 1:
+            return (values[0] == text) is wanted
+        return not wanted if values else None
 
     return run
 

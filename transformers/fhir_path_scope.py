@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -59,31 +59,33 @@ class Scope:
         known = self.values.get(name)
         if known is not None:
             return known
-        if name in self.names:
-            given = self.names[name]
-            if callable(given):
-                given = self._evaluate(name, given)
-        elif self.parent is not None:
-            given = self.parent.value(name)
-        elif name in {"resource", "rootResource"}:
-            given = [self.resource]
-        elif name == "context":
-            given = [self.focus]
-        elif name in _CONSTANTS:
-            given = [_CONSTANTS[name]]
-        else:
-            raise PathError(f"there is no %{name}")
+        given = self.names.get(name)
+        if given is None:
+            given = self._outside(name)
+        elif not isinstance(given, list):
+            if name in self._pending:
+                raise PathError(f"%{name} needs its own value")
+            self._pending.add(name)
+            try:
+                given = given(self if self.focus is self.resource else self._whole())
+            finally:
+                self._pending.discard(name)
         self.values[name] = given
         return given
 
-    def _evaluate(self, name: str, given: Callable[[Scope], list[Any]]) -> list[Any]:
-        if name in self._pending:
-            raise PathError(f"%{name} needs its own value")
-        self._pending.add(name)
-        try:
-            return given(self._top())
-        finally:
-            self._pending.discard(name)
+    def _outside(self, name: str) -> list[Any]:
+        """Return a name of the scope around this one, or one that FHIRPath itself gives (N1, chapter 9)."""
+        if self.parent is not None:
+            return self.parent.value(name)
+        if name in {"resource", "rootResource", "context"}:
+            return [self.focus if name == "context" else self.resource]
+        if name in _CONSTANTS:
+            return [_CONSTANTS[name]]
+        raise PathError(f"there is no %{name}")
+
+    def _whole(self) -> Scope:
+        """Return a scope on the document: names are expressions over it, wherever they are first used."""
+        return Scope(self.resource, {}, self.now, None, 0, self)
 
     def nested(self, names: Mapping[str, Named], focus: Any = None) -> Scope:
         """Return a scope inside this one, with names of its own: one turn of a `for:`."""
@@ -95,12 +97,6 @@ class Scope:
         if self._references is None:
             self._references = self.parent.references if self.parent else References(self.resource)
         return self._references
-
-    def _top(self) -> Scope:
-        """Names are expressions over the whole document, wherever they are first used."""
-        if self.focus is self.resource:
-            return self
-        return Scope(self.resource, {}, self.now, None, 0, self)
 
 
 class References:
@@ -114,63 +110,65 @@ class References:
     """
 
     def __init__(self, document: Any) -> None:
-        self._by_url: dict[str, Any] = {}
+        self._resources: list[Any] = [document] if isinstance(document, dict) else []
+        self._full_urls: dict[str, Any] = {}
+        for entry in _list(document, "entry"):
+            resource = entry.get("resource") if isinstance(entry, dict) else None
+            if isinstance(resource, dict):
+                self._resources.append(resource)
+                url = entry.get("fullUrl")
+                if url is not None:
+                    _add(self._full_urls, url, resource)
+        self._other_urls: dict[str, Any] | None = None
         self._by_identifier: dict[tuple[str, str], list[Any]] | None = None
         self._containers: dict[int, Any] | None = None
-        self._resources = list(_resources(document))
-        for url, resource in self._resources:
-            kind, name = resource.get("resourceType"), resource.get("id")
-            if url:
-                self._add(url, resource)
-                tail = "/".join(url.rsplit("/", 2)[-2:])
-                if kind and tail.startswith(f"{kind}/"):
-                    self._add(tail, resource)
-            if kind and name:
-                self._add(f"{kind}/{name}", resource)
-            canonical = resource.get("url")
-            if isinstance(canonical, str):
-                self._add(canonical, resource)
-                self._add(f"{canonical}|{resource.get('version')}", resource)
 
-    def resolve(self, reference: Any) -> Any:
-        """Return the resource that a Reference (or a uri, url, canonical) leads to; None if it is not here."""
-        if isinstance(reference, str):
-            return self._at(reference, None)
-        if not isinstance(reference, dict):
-            return None
-        if "resourceType" in reference:
-            return reference
-        target = reference.get("reference")
-        found = self._at(target, reference) if isinstance(target, str) else None
-        identifier = reference.get("identifier")
-        if found is None and isinstance(identifier, dict):
-            found = self._identified(identifier.get("system"), identifier.get("value"), reference.get("type"))
+    def resolve(self, references: Iterable[Any]) -> list[Any]:
+        """Return the resources that References (or values of type uri, url, canonical) lead to."""
+        found = []
+        full_urls = self._full_urls
+        for reference in references:
+            url = reference.get("reference") if isinstance(reference, dict) else reference
+            resource = full_urls.get(url) if isinstance(url, str) else None
+            if resource is None:
+                resource = self._elsewhere(reference, url)
+            if resource is not None:
+                found.append(resource)
         return found
 
-    def _add(self, url: str, resource: Any) -> None:
-        if self._by_url.setdefault(url, resource) is not resource:
-            self._by_url[url] = None
+    def _elsewhere(self, reference: Any, url: Any) -> Any:
+        found = self._at(url, reference) if isinstance(url, str) else None
+        if found is not None or not isinstance(reference, dict):
+            return found
+        if "resourceType" in reference:
+            return reference
+        identifier = reference.get("identifier")
+        if not isinstance(identifier, dict):
+            return None
+        return self._identified(identifier.get("system"), identifier.get("value"), reference.get("type"))
 
     def _at(self, target: str, reference: Any) -> Any:
         if target.startswith("#"):
             return self._contained(target[1:], reference)
-        if target in self._by_url:
-            return self._by_url[target]
+        if self._other_urls is None:
+            self._other_urls = _other_urls(self._resources, self._full_urls)
+        if target in self._other_urls:
+            return self._other_urls[target]
         url, _, version = target.partition("/_history/")
         if version:
-            found = self._by_url.get(url)
+            found = self._full_urls.get(url) or self._other_urls.get(url)
             return found if found and found.get("meta", {}).get("versionId", version) == version else None
         kind, _, query = target.partition("?identifier=")
-        if query and query.isprintable() and "&" not in query:
-            system, bar, value = query.partition("|")
-            return self._identified(system or None, value, kind) if bar else self._identified(None, system, kind)
+        if query and "&" not in query:
+            system, bar, value = query.rpartition("|")
+            return self._identified(system if bar else None, value, kind)
         return None
 
     def _identified(self, system: Any, value: Any, kind: Any) -> Any:
         if not isinstance(value, str):
             return None
         if self._by_identifier is None:
-            self._by_identifier = _identifiers(resource for _, resource in self._resources)
+            self._by_identifier = _identifiers(self._resources)
         found = [
             resource
             for resource in self._by_identifier.get((system or "", value), ())
@@ -181,7 +179,7 @@ class References:
     def _contained(self, name: str, reference: Any) -> Any:
         if self._containers is None:
             self._containers = {}
-            for _, resource in self._resources:
+            for resource in self._resources:
                 if isinstance(resource.get("contained"), list):
                     _note_containers(resource, resource, self._containers)
         container = self._containers.get(id(reference))
@@ -191,14 +189,31 @@ class References:
         return inside[0] if len(inside) == 1 else None
 
 
-def _resources(document: Any) -> Iterator[tuple[str | None, Any]]:
-    if not isinstance(document, dict):
-        return
-    yield None, document
-    entries = document.get("entry")
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
-            yield entry.get("fullUrl"), entry["resource"]
+def _list(document: Any, name: str) -> list[Any]:
+    value = document.get(name) if isinstance(document, dict) else None
+    return value if isinstance(value, list) else []
+
+
+def _add(urls: dict[str, Any], url: str, resource: Any) -> None:
+    if urls.setdefault(url, resource) is not resource:
+        urls[url] = None
+
+
+def _other_urls(resources: list[Any], full_urls: dict[str, Any]) -> dict[str, Any]:
+    """Return what relative references and canonical urls lead to; None where that is more than one resource."""
+    found: dict[str, Any] = {}
+    for url, resource in full_urls.items():
+        tail = "/".join(url.rsplit("/", 2)[-2:])
+        if resource is not None and tail.startswith(f"{resource.get('resourceType')}/"):
+            _add(found, tail, resource)
+    for resource in resources:
+        kind, name, canonical = resource.get("resourceType"), resource.get("id"), resource.get("url")
+        if kind and name:
+            _add(found, f"{kind}/{name}", resource)
+        if isinstance(canonical, str):
+            _add(found, canonical, resource)
+            _add(found, f"{canonical}|{resource.get('version')}", resource)
+    return found
 
 
 def _identifiers(resources: Iterable[Any]) -> dict[tuple[str, str], list[Any]]:
