@@ -118,7 +118,7 @@ SIGNATURES: dict[str, Signature] = {
 #: Functions that end with an error when there are several values before the dot.
 ON_ONE = frozenset(
     {name for name, signature in SIGNATURES.items() if signature.on in {"string", "number"} and name != "join"}
-    | {"not", "single", "toString", "toInteger", "toDecimal", "toBoolean", "iif", "is", "as"}
+    | {"not", "toString", "toInteger", "toDecimal", "toBoolean", "iif", "is", "as"}
 )
 
 #: What people call these functions elsewhere.

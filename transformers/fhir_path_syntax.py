@@ -92,7 +92,7 @@ def explain(text: str, words: Sequence[Word], start: int) -> PathSyntaxError:
         return _ends_early(text, before)
     word = words[index]
     if before is None:
-        return PathSyntaxError(f"an expression cannot begin with '{word.text}'", word.start + 1)
+        return PathSyntaxError(f"an expression cannot begin with {_quoted(word)}", word.start + 1)
     for spelled in (word, before):
         small = spelled.text.lower()
         if spelled.text != small and (small in _OPERATORS or small in {"true", "false"}):
@@ -100,18 +100,22 @@ def explain(text: str, words: Sequence[Word], start: int) -> PathSyntaxError:
     return PathSyntaxError(_misplaced(before, word), word.start + 1)
 
 
+def _quoted(word: Word) -> str:
+    return word.text if word.text.startswith("'") else f"'{word.text}'"
+
+
 def _misplaced(before: Word, word: Word) -> str:
     if word.text in KEYWORDS and before.text == ".":
-        return f"'{word.text}' is a word of FHIRPath; as a name it is written `{word.text}`"
+        return f"{_quoted(word)} is a word of FHIRPath; as a name it is written `{word.text}`"
     if before.text == "%":
         return "after '%' stands a name, such as %patient"
     if before.text == "." and word.is_number:
         return "a position stands in brackets: [0] is the first"
     if before.text in _OPERATORS or before.text in {"(", "["}:
-        return f"'{word.text}' cannot stand after '{before.text}'; a value is missing"
+        return f"{_quoted(word)} cannot stand after {_quoted(before)}; a value is missing"
     if word.text in {"(", "[", "{"} or word.text in _CLOSERS or word.text in _OPERATORS:
-        return f"'{word.text}' cannot stand after '{before.text}'"
-    return f"'{word.text}' cannot follow '{before.text}'; an operator or a dot is missing"
+        return f"{_quoted(word)} cannot stand after {_quoted(before)}"
+    return f"{_quoted(word)} cannot follow {_quoted(before)}; an operator or a dot is missing"
 
 
 def _ends_early(text: str, before: Word | None) -> PathSyntaxError:
@@ -122,7 +126,7 @@ def _ends_early(text: str, before: Word | None) -> PathSyntaxError:
         return PathSyntaxError("the expression ends after a dot; a name is missing", end)
     if before.text == "%":
         return PathSyntaxError("after '%' stands a name, such as %patient", end)
-    return PathSyntaxError(f"the expression ends after '{before.text}'; a value is missing", end)
+    return PathSyntaxError(f"the expression ends after {_quoted(before)}; a value is missing", end)
 
 
 def unescape(quoted: str, column: int) -> str:

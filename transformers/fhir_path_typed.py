@@ -96,7 +96,7 @@ class Notes:
 
     def expect_one(self, typed: Typed, column: int, reader: str) -> None:
         """Note a problem where there may be several values, with which `reader` would end in an error."""
-        if typed.maximum is None or typed.maximum > 1:
+        if "any" not in typed.types and (typed.maximum is None or typed.maximum > 1):
             what = typed.label or "this"
             self.wrong(column, f"{reader} works on one value, and {what} may be several", "choose one, with .first()")
 
