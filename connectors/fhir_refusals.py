@@ -29,6 +29,11 @@ class Refusal:
     hang_up: bool = False
 
     @property
+    def final(self) -> bool:
+        """The same request will be refused again; otherwise it is to be sent again, unchanged."""
+        return self.status not in {408, 500, 503}
+
+    @property
     def problems(self) -> Problems:
         """The refusal as it is recorded and shown."""
         return Problems(
@@ -87,8 +92,8 @@ BODY_LATE = Refusal(
     text="The body of the request did not come whole in time; nothing was stored.",
     hang_up=True,
 )
-BODY_CUT_OFF = Refusal(
-    status=400,
+BODY_CUT_OFF = Refusal(  # recorded only: nobody is there any more to be answered
+    status=408,
     code="BODY_CUT_OFF",
     issue_type="incomplete",
     text="The connection ended before the body of the request was whole; nothing was stored.",

@@ -17,6 +17,8 @@ from connectors.fhir_listener import FhirListener
 from messages.identity import message_id
 from messages.message import Message
 from messages.problem import Problem, Problems
+from transformers.fhir_json import load_strict
+from transformers.fhir_validation import validate
 
 #: A name that must never be seen outside a stored body.
 CANARY = "Conceição-Kanarienvogel"
@@ -36,8 +38,22 @@ def bundle(kind, *resources, **changes):
     entries = [{"fullUrl": f"urn:uuid:{n}", "resource": resource} for n, resource in enumerate(resources)]
     if kind in {"transaction", "batch"}:
         for entry in entries:
-            entry["request"] = {"method": "POST", "url": entry["resource"]["resourceType"]}
+            entry["request"] = {"method": "POST", "url": entry["resource"].get("resourceType", "Basic")}
     return {"resourceType": "Bundle", "type": kind, "entry": entries, **changes}
+
+
+ORDER = json.dumps(appointment()).encode()
+HEAD = b"POST /fhir HTTP/1.1\r\nHost: door\r\nContent-Type: application/fhir+json\r\n"
+
+
+def post(body=ORDER, *lines):
+    """The bytes of a whole request."""
+    return HEAD + b"".join(line + b"\r\n" for line in (b"Content-Length: %d" % len(body), *lines)) + b"\r\n" + body
+
+
+def chunked(body, size):
+    chunks = (body[at : at + size] for at in range(0, len(body), size))
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
 @dataclass
@@ -115,8 +131,8 @@ class DictIntake:
     def _appointments(self, document):
         if document.get("resourceType") == "Appointment":
             return [(0, document)]
-        resources = [entry["resource"] for entry in document.get("entry", [])]
-        return [(n, r) for n, r in enumerate(resources) if r["resourceType"] == "Appointment"]
+        resources = [entry.get("resource", {}) for entry in document.get("entry", [])]
+        return [(n, r) for n, r in enumerate(resources) if r.get("resourceType") == "Appointment"]
 
     def _message(self, arrival, focus):
         return Message(
@@ -130,6 +146,16 @@ class DictIntake:
             body=arrival.body,
             focus=focus,
         )
+
+
+class CheckedIntake(DictIntake):
+    """Checks the content as the channels do."""
+
+    def _check(self, arrival):
+        document = load_strict(arrival.body)
+        if problems := validate(document):
+            raise Problems(problems)
+        return document
 
 
 def delivery(destination, status, at):
@@ -250,3 +276,20 @@ def issue(refusal):
 
 def outcome(refusal):
     return {"resourceType": "OperationOutcome", "issue": [issue(refusal)]}
+
+
+def parsed(body, resource):
+    """The body, after the model of fhir.resources has accepted it."""
+    document = json.loads(body)
+    resource.model_validate(document)
+    return document
+
+
+def shown(answer):
+    """What an answer says: the status and the whole document."""
+    status, _, body = answer
+    return status, json.loads(body)
+
+
+def refused(refusal):
+    return refusal.status, outcome(refusal)
