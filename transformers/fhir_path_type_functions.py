@@ -18,9 +18,9 @@ from transformers.fhir_path_typed import (
     is_a,
     is_type,
     most,
+    near_type,
     plus,
     times,
-    type_names,
 )
 from transformers.mapping_file import did_you_mean
 
@@ -54,7 +54,7 @@ def narrow(notes: Notes, reader: str, column: int, base: Typed, type_name: str) 
     """Check ofType, as and is: that the type exists, and that something of it can stand there."""
     name = type_name.removeprefix("FHIR.").removeprefix("System.")
     if not is_type(name):
-        return notes.wrong(column, f"unknown type {type_name}", did_you_mean(name, type_names()))
+        return notes.wrong(column, f"unknown type {type_name}", near_type(name))
     if reader != "ofType()":
         notes.expect_one(base, column, reader)
     fits = "any" in base.types or any(is_a(one, name) or is_a(name, one) for one in base.types)

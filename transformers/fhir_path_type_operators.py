@@ -117,7 +117,7 @@ def _codes(notes: Notes, coded: Typed, tree: Tree) -> None:
         return
     for column, text in _strings(tree):
         if text not in coded.codes:
-            near = did_you_mean(text, coded.codes)
+            near = did_you_mean(text, sorted(coded.codes))
             hint = near or ("its codes: " + ", ".join(sorted(coded.codes)) if len(coded.codes) < 13 else None)
             notes.wrong(column, f"{coded.label} has no code '{text}'", hint)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from transformers import fhir_model
 from transformers.fhir_path_choices import SPECIAL_CASES
 from transformers.fhir_path_signatures import PRIMITIVES, SYSTEM, Sort, sort_of, spoken
+from transformers.mapping_file import did_you_mean
 
 Tree = list[Any]
 ANY = frozenset({"any"})
@@ -150,9 +151,10 @@ def is_type(name: str) -> bool:
     return name in fhir_model.type_names() or name in PRIMITIVES or name in SYSTEM
 
 
-def type_names() -> frozenset[str]:
-    """Return the names of all types that can be written in an expression."""
-    return frozenset(name for name in fhir_model.type_names() if "." not in name) | PRIMITIVES | SYSTEM
+def near_type(name: str) -> str | None:
+    """Return `did you mean 'Patient'?` for a type's name that is nearly right."""
+    known = {known for known in fhir_model.type_names() if "." not in known} | PRIMITIVES | SYSTEM
+    return did_you_mean(name, sorted(one for one in known if one[:1].islower() == name[:1].islower()))
 
 
 def is_a(name: str, other: str) -> bool:

@@ -26,12 +26,12 @@ from transformers.fhir_path_typed import (
     is_type,
     known,
     most,
+    near_type,
     times,
-    type_names,
 )
 from transformers.mapping_file import did_you_mean
 
-__all__ = ["Known", "PathProblem", "Typed", "check"]
+__all__ = ["ANY", "Known", "PathProblem", "Typed", "check"]
 
 Tree = list[Any]
 _STRING = Typed(frozenset({"String"}), 1, 1)
@@ -150,7 +150,7 @@ class _Checker:
         if name in this.types or (name in {"Resource", "DomainResource"} and this.types <= resources):
             return this
         if not is_type(name):
-            return self.notes.wrong(column, f"unknown type {name}", did_you_mean(name, type_names()))
+            return self.notes.wrong(column, f"unknown type {name}", near_type(name))
         hint = f"begin with Bundle.entry.resource.ofType({name})" if "Bundle" in this.types else None
         return self.notes.wrong(column, f"{name} cannot begin here: this is read on {spoken(this.types)}", hint)
 
