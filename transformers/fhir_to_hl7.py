@@ -173,6 +173,13 @@ class FhirToHl7:
             self._segments(run, message, given)
         return seen
 
+    def touched(self, document: Any, given: Given) -> set[str]:
+        """Return the places of the rules that gave something, and of the route's line: a test's coverage."""
+        run = self._start(document, given)
+        line = self._line(run.scope)
+        explained = self.explain(document, given) if line.do else []
+        return {line.plan["at"], *(rule.place for rule in explained if rule.gave)}
+
     def _start(self, document: Any, given: Given) -> Run:
         scope = self._scope(document, given.focus, known=given.known, now=given.now)
         return Run(scope, self._zone)

@@ -18,7 +18,7 @@ from transformers.fhir_path_types import Typed
 from transformers.hl7_rules import compile_rules
 from transformers.mapping_complete import Completeness, parts
 from transformers.mapping_desk import Desk
-from transformers.mapping_examples import examples
+from transformers.mapping_examples import Example, check_examples, examples
 from transformers.mapping_file import Document, Steps, load
 from transformers.mapping_lets import lets, one_text, zone
 from transformers.mapping_model import Mapping
@@ -42,6 +42,7 @@ class Checked:
     places: Callable[[Sequence[str | int]], Place]
     #: The file's text, for showing problems.
     source: str = ""
+    tests: tuple[Example, ...] = ()
 
 
 def check_mapping(path: Path, site: Site, name: str | None = None) -> Checked:
@@ -57,7 +58,9 @@ def check_mapping(path: Path, site: Site, name: str | None = None) -> Checked:
     plan = _plan(desk, mapping, left_out) if isinstance(mapping, Mapping) else {}
     problems = sorted(desk.problems, key=lambda problem: _order(problem, shown))
     failed = any(problem.severity == "error" for problem in problems)
-    return Checked(problems, None if failed else plan, document.place, document.text)
+    if failed or not isinstance(mapping, Mapping):
+        return Checked(problems, None, document.place, document.text)
+    return Checked(problems, plan, document.place, document.text, tuple(examples(desk, mapping)))
 
 
 def _order(problem: Problem, shown: str) -> tuple[bool, str, int, int]:
@@ -97,7 +100,7 @@ def _plan(desk: Desk, mapping: Mapping, left_out: set[Steps]) -> dict[str, Any]:
     plan["validators"] = {name: compile_rules(*name.split(" ")) for name in sorted(names)}
     plan["tables"] = desk.rows()
     _unused(paths, mapping)
-    examples(desk, mapping)
+    check_examples(desk, mapping)
     plan["inputs"] = _inputs(desk)
     plan["processing_id"] = desk.site.value("endpoint.processing_id") or "P"
     return plan

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from messages.problem import Place
 from transformers import hl7_tables
 from transformers.hl7_path import parse
 from transformers.mapping_desk import Desk, Where
@@ -17,7 +20,38 @@ from transformers.mapping_model import Mapping, Test
 WORDS = ("error", "filtered", "message", "action")
 
 
-def examples(desk: Desk, mapping: Mapping) -> None:
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A test of a mapping, ready to be run."""
+
+    name: str
+    place: Place
+    given: str
+    now: datetime | None
+    known: bool
+    destination: str | None
+    #: JSON Pointer -> new value; None removes.
+    change: dict[str, Any]
+    expect: dict[str, str]
+
+
+def examples(desk: Desk, mapping: Mapping) -> Iterator[Example]:
+    """Return the tests of a mapping in which nothing is wrong."""
+    for number, test in enumerate(mapping.tests):
+        where = ("tests", number)
+        yield Example(
+            name=test.name,
+            place=desk.document.place((*where, "name")),
+            given=test.given,
+            now=datetime.fromisoformat(test.now) if test.now else None,
+            known=test.known == "true",
+            destination=test.destination,
+            change=desk.document.typed((*where, "change")) if test.change else {},
+            expect=dict(test.expect),
+        )
+
+
+def check_examples(desk: Desk, mapping: Mapping) -> None:
     """Note what is wrong with the tests of a mapping; they are run by mapping_tests.py."""
     names: dict[str, int] = {}
     for number, test in enumerate(mapping.tests):

@@ -1,0 +1,211 @@
+"""The tests that stand in a mapping file, run: each gives what differs, in HL7's words.
+
+Used by `plugin-host test`, never on the way of a message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from messages.problem import Place, Problem, Problems
+from transformers import fhir_validation, hl7_tables
+from transformers.base import Filtered, Given, Transformed
+from transformers.fhir_to_hl7 import FhirToHl7, compile_plan
+from transformers.hl7_path import HL7Path, parse
+from transformers.mapping_check import Checked
+from transformers.mapping_examples import WORDS, Example, change
+
+#: The time of a test that names none.
+NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)
+CONTROL_ID = "00000000000000000000"
+#: Written anew at each run: no test compares them with a stored message.
+_MASKED = frozenset({"MSH-7", "MSH-10"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestResult:
+    """How one test of a mapping went."""
+
+    __test__: ClassVar[bool] = False
+
+    name: str
+    place: Place
+    #: One sentence for each thing that is not as expected. They show values of the test's own data.
+    differences: tuple[str, ...]
+    #: Places (`file:line:column`) of the rules and route lines that this test used.
+    touched: frozenset[str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether all is as expected."""
+        return not self.differences
+
+
+def run_tests(checked: Checked, folder: Path, now: datetime | None = None) -> list[TestResult]:
+    """Run the tests of a checked mapping.
+
+    Args:
+        checked: of `check_mapping`; one with errors has no tests to run.
+        folder: of the site, where `given:` and `message:` name their files.
+        now: the time for tests that say none.
+    """
+    if checked.plan is None:
+        return []
+    plan, transformer = checked.plan, compile_plan(checked.plan)
+    return [_run(plan, transformer, example, folder, now or NOON) for example in checked.tests]
+
+
+def untouched(plan: Mapping[str, Any], results: Sequence[TestResult]) -> list[str]:
+    """Return the places of rules and route lines that no test used, in the order of the file."""
+    places = {line["at"] for line in plan["route"]}
+    for parts in plan["maps"].values():
+        places |= set(_rule_places(parts))
+    used = {place for result in results for place in result.touched}
+    return sorted(places - used, key=lambda place: int(place.rsplit(":", 2)[1]))
+
+
+def _rule_places(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for part in parts:
+        for rule in part.get("rules", ()):
+            yield rule["at"]
+            yield from (inner["at"] for inner in rule.get("parts", ()))
+        yield from _rule_places(part.get("parts", ()))
+
+
+def _run(plan: Mapping[str, Any], transformer: FhirToHl7, example: Example, folder: Path, now: datetime) -> TestResult:
+    destination = example.destination or next(iter(plan["destinations"]))
+    document = json.loads((folder / example.given).read_bytes())
+    for pointer, value in example.change.items():
+        document = change(document, pointer, value)
+    problems: Sequence[Problem] = fhir_validation.validate(document)
+    problems = [problem for problem in problems if problem.severity == "error"]
+    result: Transformed | Filtered | None = None
+    touched: set[str] = set()
+    try:
+        admissions = [] if problems else transformer.admit(document)
+        if admissions:
+            given = Given(
+                now=example.now or now,
+                control_id=CONTROL_ID,
+                destination=destination,
+                focus=admissions[0].focus,
+                known=example.known,
+            )
+            touched = transformer.touched(document, given)
+            result = transformer.transform(document, given)
+        elif not problems:
+            result = Filtered(reason="not for this channel")
+    except Problems as found:
+        problems = found.problems
+    version = plan["destinations"][destination]["hl7"]
+    differences = tuple(_differences(example.expect, result, problems, folder, version))
+    return TestResult(name=example.name, place=example.place, differences=differences, touched=frozenset(touched))
+
+
+def _differences(
+    expect: Mapping[str, str],
+    result: Transformed | Filtered | None,
+    problems: Sequence[Problem],
+    folder: Path,
+    version: str,
+) -> Iterator[str]:
+    if "error" in expect:
+        if not problems:
+            yield f"expected the error {expect['error']}, got {_outcome(result)}"
+        elif not any(expect["error"] == problem.code or expect["error"] in problem.text for problem in problems):
+            yield f"expected the error {expect['error']}, got {_told(problems)}"
+        return
+    if problems:
+        yield f"expected a message, got {_told(problems)}"
+        return
+    if "filtered" in expect:
+        if not isinstance(result, Filtered):
+            yield f"expected to be filtered ({expect['filtered']}), got {_outcome(result)}"
+        elif expect["filtered"] not in result.reason:
+            yield f"expected to be filtered ({expect['filtered']}), got filtered: {result.reason}"
+        return
+    if not isinstance(result, Transformed):
+        yield f"expected a message, got {_outcome(result)}"
+        return
+    yield from _message_differences(expect, result, folder, version)
+
+
+def _outcome(result: Transformed | Filtered | None) -> str:
+    if isinstance(result, Transformed):
+        return f"a message (action {result.action})"
+    return f"filtered: {result.reason}" if result else "nothing"
+
+
+def _told(problems: Sequence[Problem]) -> str:
+    return "; ".join(f"{problem.code} {problem.text}" for problem in problems)
+
+
+def _message_differences(expect: Mapping[str, str], result: Transformed, folder: Path, version: str) -> Iterator[str]:
+    lines = _lines(result.encoded)
+    for word, wanted in expect.items():
+        if word == "action" and wanted != result.action:
+            yield f"expected the action {wanted}, got {result.action}"
+        elif word == "message":
+            yield from _whole(_lines((folder / wanted).read_bytes()), lines, version)
+        elif word not in WORDS:
+            path = parse(word)
+            got = _value(lines, path)
+            if got != ("" if wanted == "absent" else wanted):
+                yield _difference(path, "" if wanted == "absent" else wanted, got, version)
+
+
+def _lines(encoded: bytes) -> list[list[str]]:
+    """Return the segments of an encoded message, fields as on the wire: `lines[0][3]` is MSH-3."""
+    lines = [line.split("|") for line in encoded.decode().split("\r") if line]
+    return [[line[0], "|", *line[1:]] if line[0] == "MSH" else line for line in lines]
+
+
+def _value(lines: Sequence[Sequence[str]], path: HL7Path) -> str:
+    """Return what stands at a path of the first such segment, as on the wire; "" for nothing."""
+    line = next((line for line in lines if line[0] == path.segment), [])
+    text = line[path.field] if path.field < len(line) else ""
+    if path.repetition or path.component:
+        text = _nth(text, "~", path.repetition or 1)
+    if path.component:
+        text = _nth(text, "^", path.component)
+    return _nth(text, "&", path.subcomponent) if path.subcomponent else text
+
+
+def _nth(text: str, separator: str, number: int) -> str:
+    parts = text.split(separator)
+    return parts[number - 1] if number <= len(parts) else ""
+
+
+def _whole(wanted: list[list[str]], got: list[list[str]], version: str) -> Iterator[str]:
+    names = [line[0] for line in wanted], [line[0] for line in got]
+    if names[0] != names[1]:
+        yield f"expected the segments {' '.join(names[0])}, got {' '.join(names[1])}"
+        return
+    for wanted_line, got_line in zip(wanted, got, strict=True):
+        for number in range(1, max(len(wanted_line), len(got_line))):
+            path = HL7Path(wanted_line[0], number)
+            one = wanted_line[number] if number < len(wanted_line) else ""
+            other = got_line[number] if number < len(got_line) else ""
+            if one != other and str(path) not in _MASKED:
+                yield _difference(path, one, other, version)
+
+
+def _difference(path: HL7Path, wanted: str, got: str, version: str) -> str:
+    """Return `PID-8 Administrative Sex: expected M, got F`."""
+    return f"{_words(path, version)}: expected {wanted or 'nothing'}, got {got or 'nothing'}"
+
+
+def _words(path: HL7Path, version: str) -> str:
+    try:
+        field = hl7_tables.fields(version, path.segment)[path.field - 1]
+    except (KeyError, IndexError):
+        return str(path)
+    components = hl7_tables.components(version, field.datatype)
+    if path.component and path.component <= len(components):
+        return f"{path} {components[path.component - 1].name}"
+    return f"{path} {field.name}"
