@@ -25,7 +25,7 @@ def _refuse_strangers() -> None:
 
 def main() -> None:
     """Run `plugin-host`."""
-    if sys.argv[1:] == ["role"]:
+    if sys.argv[1:2] == ["role"]:
         importlib.import_module("host.role").main()
     else:
         command_line = importlib.import_module("host.command_line")

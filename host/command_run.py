@@ -11,12 +11,13 @@ from types import FrameType
 
 import click
 
-from host.command_line import EXIT_CONFIGURATION, site_option
+from host.command_line import EXIT_CONFIGURATION, EXIT_REFUSED, site_option
 from host.logs import write_logs
 from host.running import Host, NothingToRun
 from host.supervisor import NotReady
 from messages.problem import Problems
 from store.connection import UnsafeStore
+from store.lock import HeldElsewhere
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,9 @@ def run_command(site: Path) -> None:
     except (Problems, UnsafeStore, NothingToRun, NotReady) as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_CONFIGURATION)
+    except HeldElsewhere as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_REFUSED)
     for line in host.summary():
         click.echo(line)
     click.echo(f"ready in {time.monotonic() - began:.1f} s; stop with Ctrl-C")

@@ -125,7 +125,10 @@ def _print(found: dict[str, Any]) -> None:
             )  # fmt: skip
         if not channel["destinations"]:
             table.add_row(channel["name"], "not running")
-    Console(soft_wrap=True).print(table)
+    wide = Console()
+    if not wide.is_terminal:
+        wide = Console(width=200)  # into a file or a pipe: nothing is cut
+    wide.print(table)
     for channel in found["channels"]:
         if channel["problem"]:
             click.echo(f"{channel['name']}: its file is not run: {channel['problem']}")

@@ -7,11 +7,14 @@ import sys
 import orjson
 
 from host.logs import write_logs
-from host.roles import Assignment, play
+from host.roles import Assignment, play, prepare
 
 
 def main() -> None:
-    """Read the assignment from standard input and play the role."""
-    assignment = Assignment(**orjson.loads(sys.stdin.buffer.readline()))
-    write_logs(assignment.role)
-    play(assignment)
+    """Prepare for the role that the command line names; play it once the assignment comes by standard input."""
+    role = sys.argv[2]
+    write_logs(role)
+    prepare(role)
+    line = sys.stdin.buffer.readline()
+    if line:  # nothing: the host changed its mind
+        play(Assignment(**orjson.loads(line)))

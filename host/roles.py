@@ -15,13 +15,23 @@ from typing import Any
 
 import orjson
 
+from channels import registry
 from connectors.doorbell import Ringer, listen
 from store import directory
+from store.lock import Lock
 from store.store import Store
 
 log = logging.getLogger(__name__)
 
 BEAT = 5.0
+#: Seconds that a new process waits for the one before it to leave.
+TAKEOVER = 45.0
+
+#: Plug-ins that nearly every site uses, loaded before they are asked for.
+PLUGINS = {
+    "intake": (("transformer", "fhir-to-hl7"), ("connector", "fhir-listener")),
+    "lanes": (("transformer", "fhir-to-hl7"), ("connector", "mllp-sender")),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +54,8 @@ class Process:
 
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
+        # The process before this one may still wait for the answer to its last message.
+        self._lock = Lock(Path(assignment.data), assignment.role, wait=TAKEOVER)
         self.store = Store(Path(assignment.data), assignment.role)
         self.bell = asyncio.Event()
         self.stopping = asyncio.Event()
@@ -71,6 +83,7 @@ class Process:
             transport.close()
             self.ring.close()
             self.store.close()
+            self._lock.release()
 
     def ready(self) -> None:
         """Tell the supervisor, and the pages, where the doors are."""
@@ -105,9 +118,18 @@ def watch_standard_input(loop: asyncio.AbstractEventLoop, stopping: asyncio.Even
     threading.Thread(target=wait, name="standard input", daemon=True).start()
 
 
+def prepare(role: str) -> None:
+    """Import what a role needs, while the host still checks the site."""
+    importlib.import_module(f"host.role_{role}")
+    for plugin in PLUGINS.get(role, ()):
+        try:
+            registry.load(*plugin)
+        except registry.NoSuchPlugin:
+            log.warning("a shipped plug-in is not there", extra={"code": plugin[1]})
+
+
 def play(assignment: Assignment) -> None:
     """Be the process of a role until told to stop."""
-    # Each process imports only what it does.
     role = importlib.import_module(f"host.role_{assignment.role}")
     if assignment.role == "console":
         role.run(assignment)

@@ -10,6 +10,7 @@ from host import site as sites
 from host.roles import Assignment
 from host.supervisor import Supervisor
 from store import connection, directory
+from store.lock import Lock
 from store.schema import migrate
 from store.store import Store
 from transformers.mapping_site import Site
@@ -30,10 +31,18 @@ class Host:
         Raises:
             Problems: site.yaml is wrong.
         """
+        self._lock: Lock | None = None
+        self._supervisor = Supervisor(_front_door(), ROLES)
+        try:
+            self._check(folder)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _check(self, folder: Path) -> None:
         self.site = sites.read_site(folder)
         self.files = sites.check_files(self.site, sites.mapping_files(folder))
         self.data = data_folder(self.site)
-        self._supervisor: Supervisor | None = None
         self._doors: dict[str, list[str]] = {}
         self._new_key = False
 
@@ -44,7 +53,18 @@ class Host:
             UnsafeStore: the store must not be used.
             NothingToRun: there is no revision to run.
             NotReady: a process could not start.
+            HeldElsewhere: another host runs on this store.
         """
+        try:
+            self._deploy()
+            self._doors = self._supervisor.start(self._assignment(role) for role in ROLES)
+        except BaseException:
+            self.stop()
+            raise
+        return self._doors
+
+    def _deploy(self) -> None:
+        self._lock = Lock(self.data, "host")
         _, self._new_key = connection.store_key(self.data)
         prepare_store(self.data)
         store = Store(self.data, "host")
@@ -57,9 +77,6 @@ class Host:
         if not any(row.revision for row in rows):
             found = "\n".join(str(p) for file in self.files for p in file.problems) or "no mapping file found"
             raise NothingToRun(f"{found}\nnothing to run in {self.site.folder}")
-        self._supervisor = Supervisor(_front_door(), [self._assignment(role) for role in ROLES])
-        self._doors = self._supervisor.start()
-        return self._doors
 
     def _assignment(self, role: str) -> Assignment:
         return Assignment(
@@ -85,17 +102,18 @@ class Host:
 
     def watch(self) -> None:
         """Keep the processes alive until interrupted."""
-        if self._supervisor is not None:
-            self._supervisor.watch(every=0.5)
+        self._supervisor.watch(every=0.5)
 
     def pids(self) -> dict[str, int]:
         """Return the process id of each role."""
-        return self._supervisor.pids() if self._supervisor else {}
+        return self._supervisor.pids()
 
     def stop(self) -> None:
         """Stop the processes in order."""
-        if self._supervisor is not None:
-            self._supervisor.stop()
+        self._supervisor.stop()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
 
 def _front_door() -> Path:

@@ -30,7 +30,7 @@ class NotReady(RuntimeError):
 
 @dataclass(slots=True)
 class _Child:
-    assignment: Assignment
+    role: str
     process: subprocess.Popen[bytes]
     started: float
     failures: int = 0
@@ -41,21 +41,25 @@ class _Child:
 class Supervisor:
     """The processes of one host."""
 
-    def __init__(self, front_door: Path, assignments: Iterable[Assignment]) -> None:
+    def __init__(self, front_door: Path, roles: Iterable[str]) -> None:
+        """Start the processes; they import what they need and wait to be told what to do."""
         self._front_door = front_door
+        self._assignments: dict[str, Assignment] = {}
         self._children: dict[str, _Child] = {}
-        self._assignments = list(assignments)
         self._news: queue.Queue[tuple[str, list[str] | None]] = queue.Queue()
         self._stopping = threading.Event()
+        for role in roles:
+            self._children[role] = self._spawn(role)
 
-    def start(self, within: float = 30.0) -> dict[str, list[str]]:
-        """Start all processes; return the addresses of each once all are ready.
+    def start(self, assignments: Iterable[Assignment], within: float = 30.0) -> dict[str, list[str]]:
+        """Tell the processes what to do; return the addresses of each once all are ready.
 
         Raises:
             NotReady: one of them died first, or took too long; the others are stopped again.
         """
-        for assignment in self._assignments:
-            self._children[assignment.role] = self._spawn(assignment)
+        self._assignments = {assignment.role: assignment for assignment in assignments}
+        for role in self._children:
+            self._assign(role)
         missing = set(self._children)
         deadline = time.monotonic() + within
         while missing:
@@ -96,29 +100,33 @@ class Supervisor:
         child.start_again_at = time.monotonic() + wait
         log.error(
             "a process ended; it is started again",
-            extra={"channel": child.assignment.role, "exit_code": code, "seconds": round(wait, 1)},
+            extra={"role": child.role, "exit_code": code, "seconds": round(wait, 1)},
         )
 
     def _start_again(self) -> None:
         for role, child in self._children.items():
             if child.start_again_at is not None and time.monotonic() >= child.start_again_at:
-                fresh = self._spawn(child.assignment)
+                fresh = self._spawn(role)
                 fresh.failures = child.failures
                 self._children[role] = fresh
+                self._assign(role)
 
-    def _spawn(self, assignment: Assignment) -> _Child:
+    def _spawn(self, role: str) -> _Child:
         process = subprocess.Popen(  # noqa: S603  # our own program
-            [sys.executable, str(self._front_door), "role"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, str(self._front_door), "role", role], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        if process.stdin is None or process.stdout is None:
-            raise NotReady("no pipes to the process")
+        threading.Thread(target=self._listen, args=(role, process), daemon=True).start()
+        return _Child(role=role, process=process, started=time.monotonic())
+
+    def _assign(self, role: str) -> None:
+        pipe = self._children[role].process.stdin
+        if pipe is None:
+            raise NotReady(f"no pipe to the {role} process")
         try:
-            process.stdin.write(orjson.dumps(dataclasses.asdict(assignment)) + b"\n")
-            process.stdin.flush()
+            pipe.write(orjson.dumps(dataclasses.asdict(self._assignments[role])) + b"\n")
+            pipe.flush()
         except BrokenPipeError:
-            log.error("a process ended at once", extra={"role": assignment.role})  # noqa: TRY400  # its end is news below
-        threading.Thread(target=self._listen, args=(assignment.role, process), daemon=True).start()
-        return _Child(assignment=assignment, process=process, started=time.monotonic())
+            log.error("a process ended at once", extra={"role": role})  # noqa: TRY400  # its end is news to come
 
     def _listen(self, role: str, process: subprocess.Popen[bytes]) -> None:
         if process.stdout is not None:

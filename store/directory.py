@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from store.connection import Connection
-from store.schema import DESTINATIONS
+from store.queries import DESTINATIONS
 from store.writer import Transaction, Writer
 
 STATES = ("started", "paused", "stopped")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from messages.lifecycle import OPEN, Status
 from store import reads
 from store.connection import Connection
-from store.schema import DESTINATIONS
+from store.queries import DESTINATIONS
 
 #: Messages looked at for one page when few of them are wanted; the next page goes on from there.
 LOOKED_AT = 5_000

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: Destinations that one channel may have: the lowest bits of a delivery's id (`>> 4` gives the message).
+DESTINATIONS = 16
+
 # -- the door ---------------------------------------------------------------------------------------------
 
 ARRIVAL_OF_IDENTITY = """

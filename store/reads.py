@@ -10,8 +10,8 @@ import orjson
 from messages.lifecycle import OPEN, SHARES, Status
 from store import queries
 from store.connection import Connection
+from store.queries import DESTINATIONS
 from store.retention import PRUNED
-from store.schema import DESTINATIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

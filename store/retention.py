@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from store.schema import DESTINATIONS
+from store.queries import DESTINATIONS
 from store.writer import Transaction
 
 #: Arrivals that one transaction forgets, so that nobody waits long behind it.

@@ -12,9 +12,6 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-#: Destinations that one channel may have: the lowest bits of a delivery's id.
-DESTINATIONS = 16
-
 migrations = Migrations("plugin-host")
 
 _FIRST = """

@@ -17,7 +17,7 @@ from store import queries
 from store.connection import Connection, UnsafeStore, connect
 from store.high_water import HighWater
 from store.mark import Mark
-from store.schema import DESTINATIONS
+from store.queries import DESTINATIONS
 from store.writer import Transaction, Writer
 
 IDLE, READY, WAITING, BLOCKED = range(4)  # lane.state
