@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from messages.problem import Problem
+from transformers import fhir_model
 
 Json = dict[str, Any]
 
@@ -41,6 +42,12 @@ def problems(document: Json, findings: Sequence[Finding]) -> list[Problem]:
     ]
 
 
+def root(document: Json) -> str:
+    """Return the first word of a FHIRPath: the resource type, if it is one."""
+    named = document.get("resourceType")
+    return named if isinstance(named, str) and named in fhir_model.all_resource_types() else "Resource"
+
+
 def steps(path: Iterable[str | int]) -> str:
     """Return the names and indexes below an object as the rest of a FHIRPath.
 
@@ -53,7 +60,7 @@ def steps(path: Iterable[str | int]) -> str:
 def _paths(document: Json, wanted: set[int]) -> dict[int, str]:
     """Find the objects with these identities, in one pass."""
     found: dict[int, str] = {}
-    waiting: list[tuple[Any, str]] = [(document, _root(document))]
+    waiting: list[tuple[Any, str]] = [(document, root(document))]
     while waiting and len(found) < len(wanted):
         value, path = waiting.pop()
         if isinstance(value, dict):
@@ -63,7 +70,3 @@ def _paths(document: Json, wanted: set[int]) -> dict[int, str]:
         else:
             waiting += [(child, f"{path}[{n}]") for n, child in enumerate(value) if isinstance(child, dict | list)]
     return found
-
-
-def _root(document: Json) -> str:
-    return str(document["resourceType"])

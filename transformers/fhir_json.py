@@ -15,7 +15,7 @@ import orjson
 from jsonschema_rs import Draft4Validator
 
 from messages.problem import Problem, Problems
-from transformers import fhir_model
+from transformers.fhir_finding import root
 
 MAX_DEPTH = 64
 MAX_TOKENS = 2_000_000
@@ -51,7 +51,7 @@ def load_strict(body: bytes) -> dict[str, Any]:
     # One colon follows each name, and the others stand in strings, which come out as they went in. Only a colon that
     # was written as \u003a could make up for a name that was dropped.
     if b"\\u003" in body or body.count(b":") != orjson.dumps(document).count(b":"):
-        duplicates = list(_duplicates(body, _root(document)))
+        duplicates = list(_duplicates(body, root(document)))
         if duplicates:
             raise Problems(duplicates[:MAX_PROBLEMS])
     if not plain:
@@ -118,12 +118,6 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _root(document: dict[str, Any]) -> str:
-    """Return the first word of an expression: the resource type, if it is one."""
-    named = document.get("resourceType")
-    return named if isinstance(named, str) and named in fhir_model.resource_types() else "Resource"
-
-
 class _Container:
     """An object or array that is being read."""
 
@@ -142,13 +136,13 @@ class _Container:
         return f"{self.path}.{self.name}" if _NAME.fullmatch(self.name) else self.path
 
 
-def _duplicates(body: bytes, root: str) -> Iterator[Problem]:
+def _duplicates(body: bytes, path: str) -> Iterator[Problem]:
     """Find the names that stand twice in one object. `body` is known to be JSON."""
     open_: list[_Container] = []
     for match in _TOKEN.finditer(body):
         token = match.group()
         if token in (b"{", b"["):
-            open_.append(_Container(open_[-1].child_path() if open_ else root, token))
+            open_.append(_Container(open_[-1].child_path() if open_ else path, token))
         elif token in (b"}", b"]"):
             open_.pop()
         elif token == b",":

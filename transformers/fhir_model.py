@@ -90,6 +90,12 @@ def resource_types() -> frozenset[str]:
 
 
 @cache
+def all_resource_types() -> frozenset[str]:
+    """Return the resource types of R4, ours and others: the codes of http://hl7.org/fhir/ValueSet/resource-types."""
+    return frozenset(_definitions()["codes"]["resource-types"]) - {"Resource", "DomainResource"}
+
+
+@cache
 def primitive_types() -> frozenset[str]:
     """Return the names of the primitive types: those that are a single value in JSON."""
     return frozenset(_definitions()["primitives"])

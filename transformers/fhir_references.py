@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from transformers import fhir_model
@@ -53,7 +52,7 @@ def survey(document: Json) -> Survey:
                             nodes.append((item, child))
                         elif type(child) is frozenset:
                             references.append((item, child, container))
-                            if len(item) > 1:
+                            if len(item) > 1 or "reference" not in item:
                                 nodes.append((item, _shape_of_type("Reference")))
                         else:
                             resources.append((item, container if name == "contained" else item))
@@ -108,10 +107,15 @@ def check(document: Json, found: Survey) -> Iterator[Finding]:
             if target is None:
                 where = "contained resource" if text.startswith("#") else "entry of the bundle"
                 yield Finding(reference, ".reference", f"points to no {where}", "not-found")
-            elif targets and target.get("resourceType") not in targets:
+            elif targets and _may_not_stand(target.get("resourceType"), targets):
                 yield _wrong_type(reference, ".reference", targets)
         elif targets and _said_type(reference) not in {None, *targets}:
             yield _wrong_type(reference, ".type", targets)
+
+
+def _may_not_stand(type_name: object, targets: frozenset[str]) -> bool:
+    """Tell whether a target is of a wrong type; one of no type at all is told by itself."""
+    return type(type_name) is str and type_name not in targets and type_name in fhir_model.all_resource_types()
 
 
 def _said_type(reference: Json) -> str | None:
@@ -123,7 +127,7 @@ def _said_type(reference: Json) -> str | None:
 def _check_literal(reference: Json, text: str, targets: frozenset[str]) -> Iterator[Finding]:
     match = _LITERAL.fullmatch(text)
     type_name = match.group(1) if match else None
-    if type_name in _all_resource_types():
+    if type_name in fhir_model.all_resource_types():
         if targets and type_name not in targets:
             yield _wrong_type(reference, ".reference", targets)
     elif not text.startswith(("http://", "https://")):
@@ -161,10 +165,3 @@ def _contained(container: Json, id_: str) -> Json | None:
     if type(contained) is not list:
         return None
     return next((one for one in contained if type(one) is dict and one.get("id") == id_), None)
-
-
-@cache
-def _all_resource_types() -> frozenset[str]:
-    """All of R4, not only ours: the codes of http://hl7.org/fhir/ValueSet/resource-types."""
-    subject_type = fhir_model.element("Questionnaire", "subjectType")
-    return subject_type.codes if subject_type and subject_type.codes else frozenset()
