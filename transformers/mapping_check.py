@@ -54,7 +54,7 @@ def check_mapping(path: Path, site: Site, name: str | None = None) -> Checked:
         source = path.read_text(errors="replace") if path.is_file() else ""
         return Checked(list(found.problems), None, lambda _: Place(shown, 1, 1), source)
     mapping, problems, left_out = mapping_shape.read(document, Mapping, document.data)
-    desk = Desk(document, site, problems=problems)
+    desk = Desk(document, site, f"{path.resolve().parent.name}/{path.name}", problems=problems)
     plan = _plan(desk, mapping, left_out) if isinstance(mapping, Mapping) else {}
     problems = sorted(desk.problems, key=lambda problem: _order(problem, shown))
     failed = any(problem.severity == "error" for problem in problems)
@@ -80,7 +80,7 @@ def _plan(desk: Desk, mapping: Mapping, left_out: set[Steps]) -> dict[str, Any]:
         "title": mapping.title,
         "kind": mapping.kind,
         "owner": mapping.owner,
-        "file": desk.document.name,
+        "file": desk.file,
         "let": lets(paths, mapping),
         "zone": zone(paths, mapping),
         "order": [one_text(paths, _step("order", n, desk), text) for n, text in enumerate(mapping.order)],

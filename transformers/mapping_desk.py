@@ -20,6 +20,8 @@ class Desk:
 
     document: Document
     site: Site
+    #: The mapping as the plan names it: `mappings/file.yaml`.
+    file: str
     #: Actions of the route.
     actions: tuple[str, ...] = ()
     problems: list[Problem] = field(default_factory=list)
@@ -49,8 +51,9 @@ class Desk:
             self.problems.append(problem)
 
     def at(self, where: Where) -> str:
-        """Return a place as the plan keeps it: `file:line:column`."""
-        return str(self.document.key(where))
+        """Return a place as the plan keeps it, the same on every machine: `mappings/file.yaml:line:column`."""
+        place = self.document.key(where)
+        return f"{self.file}:{place.line}:{place.column}"
 
     def table(self, where: Where, name: str) -> code_table.Table | None:
         """Return tables/NAME.csv; None, with a problem noted, when it is not there or broken."""
