@@ -34,7 +34,7 @@ def compile_fallback(tree: Tree) -> Callable[[Scope], list[Any]]:
         context = {name: [_node(value) for value in scope.value(name)] for name in names}
         try:
             values: Any = apply_parsed_path(  # type: ignore[no-untyped-call]
-                _node(scope.focus), parsed, context, model, _options(scope)
+                scope.focus, parsed, context, model, _options(scope)
             )
         except PathError:
             raise

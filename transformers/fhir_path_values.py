@@ -155,7 +155,10 @@ def distinct(values: Sequence[Any]) -> list[Any]:
     """Return the values without repetitions, each where it stood first."""
     if len(values) < 2:
         return list(values)
-    return list({identity(value): value for value in reversed(values)}.values())[::-1]
+    found: dict[Any, Any] = {}
+    for value in values:
+        found.setdefault(identity(value), value)
+    return list(found.values())
 
 
 # -- arithmetic --------------------------------------------------------------------------------------------------
