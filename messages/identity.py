@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from base64 import b32encode
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CROCKFORD = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+_TO_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _CROCKFORD)
 
 
 def _base32(number: int, length: int) -> str:
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, 32)
-        digits.append(_CROCKFORD[digit])
-    return "".join(reversed(digits))
+    """Return the lowest `5 * length` bits in Crockford's alphabet; 160 bits are 32 digits without padding."""
+    return b32encode(number.to_bytes(20))[-length:].translate(_TO_CROCKFORD).decode()
 
 
 def message_id() -> str:

@@ -24,6 +24,12 @@ QUICK = Policy(wait=(0.02, 0.1), connections=2)
         (["garbage", "accept"], "SENT", 2),
         (["hang up", "accept"], "SENT", 2),
         (["hang up mid-frame", "accept"], "SENT", 2),
+        (["accept and hang up", "accept"], "SENT", 1),
+        (["late 0.6", "accept"], "SENT", 2),
+        (["not HL7", "accept"], "SENT", 2),
+        (["reset", "accept"], "SENT", 2),
+        (["two answers"], "SENT", 1),
+        (["CA"], "SENT", 1),
         (["slow"], "SENT", 1),
     ],
 )
