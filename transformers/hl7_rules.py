@@ -35,9 +35,8 @@ OPEN_TABLES = {
     "0396": "local coding systems begin with 99 (chapter 2A, CE.3)",
     "0399": "ISO 3166, which grows without HL7",
 }
-# hl7apy writes what is a pattern or a list in the standard as one code.
-_MENDED = {"0203": {"NNxxx"}, "0207": {"Not present"}, "0301": {"L,M,N"}, "0190": set[str]()}
-_ADDED = {"0301": {"L", "M", "N"}, "0190": {"BI"}}
+# Table -> what hl7apy writes as one code, and the codes that it stands for. BI (billing) is of version 2.6 and in use.
+_MENDED = {"0207": ("Not present", ()), "0301": ("L,M,N", ("L", "M", "N")), "0190": ("", ("BI",))}
 
 
 @dataclass(slots=True)
@@ -172,4 +171,8 @@ def _is_closed(version: str, table: str | None) -> bool:
 
 def _codes(version: str, number: str) -> list[str]:
     codes = set(hl7_tables.table(version, number) or ())
-    return sorted((codes - _MENDED.get(number, set())) | _ADDED.get(number, set()))
+    if number == "0203":  # NNxxx is the national person identifier of the country xxx.
+        pattern, mended = "NNxxx", tuple(f"NN{country}" for country in hl7_tables.table(version, "0399") or ())
+    else:
+        pattern, mended = _MENDED.get(number, ("", ()))
+    return sorted({*(codes - {pattern}), *mended})

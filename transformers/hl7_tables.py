@@ -72,19 +72,17 @@ class Part:
         return tuple(dict.fromkeys(name for part in self.parts for name in part.segments()))
 
 
-#: HL7 v2.5.1 names lengths only for some; these are the ones that break receivers: (segment, field, component) or
-#: (data type, component) -> characters. MSH-10: v2.5.1 2.15.9.10 (ST 20). SCH-1.1, SCH-2.1 …: EI.1 is 199 there, and no
-#: limit is needed. CWE.1: 20 (2.A.13). DICOM limits behind PowerServer: PS3.5 table 6.2-1 (SH 16, LO 64).
+#: Path -> most characters: the lengths whose excess breaks receivers. Identifiers are never cut to them, but refused.
 LENGTHS: Mapping[str, int] = {
-    "MSH-10": 20,
-    "PID-3.1": 64,
-    "OBR-18": 16,
-    "TQ1-9.1": 20,
-    "ZDS-1.1": 64,
-    "IPC-1.1": 16,
-    "IPC-3.1": 64,
-    "IPC-5": 16,
-    "IPC-9": 16,
+    "MSH-10": 20,  # v2.5.1 2.15.9.10, ST 20
+    "PID-3.1": 64,  # becomes DICOM Patient ID, LO 64 (PS3.5 table 6.2-1)
+    "OBR-18": 16,  # IHE RAD-4: Accession Number, SH 16
+    "TQ1-9.1": 20,  # v2.5.1 2A CWE.1
+    "IPC-1.1": 16,  # v2.5.1 4.5.6.1: Accession Identifier, SH 16
+    "IPC-3.1": 64,  # Study Instance UID, UI 64
+    "IPC-5.1": 16,  # Modality, CS 16
+    "IPC-9": 16,  # Scheduled Station AE Title, AE 16
+    "ZDS-1.1": 64,  # IHE RAD-4: Study Instance UID
 }
 
 
@@ -272,10 +270,10 @@ _CAPITALS = frozenset({"id", "ssn", "dea", "upin", "url", "er", "dn"})
 
 
 def _title(name: str | None, segment: str = "") -> str:
-    """Return hl7apy's `DATE_TIME_OF_BIRTH` as "Date Time of Birth"."""
-    words = (name or "").lower().replace("_s_", "'s_").replace("_", " ").split()
+    """Return hl7apy's `DATE_TIME_OF_BIRTH` as "Date/Time of Birth"."""
+    words = (name or "").lower().replace("_s_", "'s_").replace("date_time", "date/Time").replace("_", " ").split()
     capitals = _CAPITALS | {segment.lower()}
     return " ".join(
-        word.upper() if word in capitals else word if word in _SMALL and index else word.capitalize()
+        word.upper() if word in capitals else word if word in _SMALL and index else word[:1].upper() + word[1:]
         for index, word in enumerate(words)
     )

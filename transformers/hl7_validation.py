@@ -20,7 +20,7 @@ from messages.problem import Problem
 from transformers.er7 import Field, Segment
 from transformers.hl7_order import Order
 
-_DATE = r"(\d{4})(?:(0[1-9]|1[0-2])(?:(0[1-9]|[12]\d|3[01])%s)?)?"
+_DATE = r"(?!0000)\d{4}(?:(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])%s)?)?"
 _TIME = r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d(?:\.\d{1,4})?)?)?"
 _OFFSET = r"(?:[+-](?:0\d|1[0-4])[0-5]\d)?"
 # 2A DT: YYYY[MM[DD]]. 2A DTM: … [HH[MM[SS[.S[S[S[S]]]]]]]][+/-ZZZZ]; neither 24:00 nor a second 60.
@@ -51,18 +51,16 @@ def form(kind: str) -> Callable[[str], object]:
         return matches
 
     def is_date(text: str) -> bool:
-        match = matches(text)
-        if match is None:
-            return False
-        # A day up to the 28th is in every month; year 0000 is in no calendar.
-        return text[:4] != "0000" and (text[6:8] <= "28" or not match[3] or _is_in_calendar(text))
+        # A day up to the 28th is in every month; what stands there may be an offset, and then nothing is wrong, too.
+        return matches(text) is not None and ("00" < text[6:8] <= "28" or _is_in_calendar(text))
 
     return is_date
 
 
 def _is_in_calendar(text: str) -> bool:
+    digits = re.split("[+-]", text)[0]
     try:
-        date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+        date(int(digits[:4]), int(digits[4:6] or 1), int(digits[6:8] or 1))
     except ValueError:
         return False
     return True
@@ -72,7 +70,6 @@ Severity = Literal["error", "warning"]
 _Test = Callable[[str], object]
 #: Code, sentence, what follows the segment in the expression (`-3.1`), severity.
 _Finding = tuple[str, str, str, Severity]
-_DELETED = [[['""']]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +92,18 @@ class _Type:
 
     #: Most subcomponents of each component.
     widths: tuple[int, ...]
-    #: Sorted by component.
-    checks: tuple[_Check, ...]
-    #: Those of them that concern a value without components.
-    simple: tuple[_Check, ...]
+    #: (component, subcomponent, the test, the check it belongs to), sorted; spread out because this is the hot loop.
+    checks: tuple[tuple[int, int, _Test, _Check], ...]
+    #: The tests of a value without components.
+    simple: tuple[_Test, ...]
 
     @classmethod
     def of(cls, widths: Iterable[int], checks: Iterable[_Check]) -> _Type:
         """Return a type with its checks in order."""
-        ordered = tuple(sorted(checks, key=lambda check: (check.component, check.subcomponent)))
-        simple = tuple(check for check in ordered if check.component == check.subcomponent == 0)
-        return cls(tuple(widths), ordered, simple)
+        ordered = sorted(checks, key=lambda check: (check.component, check.subcomponent))
+        spread = tuple((check.component, check.subcomponent, check.passes, check) for check in ordered)
+        simple = tuple(check.passes for check in ordered if check.component == check.subcomponent == 0)
+        return cls(tuple(widths), spread, simple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,9 @@ class Validator:
             kind = self._types.get(datatype)
             more = rules["checks"].get(f"{segment}-{number}")
             if kind and more:
-                kind = _Type.of(kind.widths, [*kind.checks, *(_check(one, rules["tables"]) for one in more)])
+                kind = _Type.of(
+                    kind.widths, [*(check[3] for check in kind.checks), *(_check(one, rules["tables"]) for one in more)]
+                )
             found.append(_FieldRule(name, kind, sys.maxsize if maximum is None else maximum))
         return _SegmentRule(tuple(found), tuple(number for number, one in enumerate(fields, 1) if one[2]))
 
@@ -170,7 +170,7 @@ class Validator:
         findings: list[_Finding] = [
             ("HL7_REQUIRED", f"{fields[number - 1].name} is required", f"-{number}", "error")
             for number in rule.required
-            if number >= len(segment) or not segment[number] or segment[number] == _DELETED
+            if number >= len(segment) or _is_missing(segment[number])
         ]
         if len(segment) > len(fields) + 1:
             text = f"{segment[0]} ends with field {len(fields)}"
@@ -190,8 +190,8 @@ class Validator:
                 continue
             if len(field) == 1 and len(field[0]) == 1 and len(field[0][0]) == 1:
                 # Most fields are one text that is in order.
-                for check in kind.simple:
-                    if not check.passes(field[0][0][0]):
+                for passes in kind.simple:
+                    if not passes(field[0][0][0]):
                         break
                 else:
                     continue
@@ -205,6 +205,16 @@ class Validator:
         return self._types.get(segment[2][0][0][0])
 
 
+def _is_missing(field: Field | str) -> bool:
+    """Return whether a field holds nothing but empty texts, or is deleted by `""`."""
+    for repetition in field:
+        for component in repetition:
+            for leaf in component:
+                if leaf:
+                    return leaf == '""'
+    return True
+
+
 def _in_field(field: Field, kind: _Type, name: str, place: str) -> list[_Finding]:
     """Return what is wrong inside a field: parts that its type does not have, and leaves that do not pass."""
     findings: list[_Finding] = []
@@ -215,21 +225,18 @@ def _in_field(field: Field, kind: _Type, name: str, place: str) -> list[_Finding
         if size > len(widths):
             parts = f"{len(widths)} components" if len(widths) > 1 else "no components"
             findings.append(("HL7_COMPONENTS", f"{name} has {parts}", f"{here}.{len(widths) + 1}", "error"))
-        for component in repetition:
-            if len(component) > 1:
-                findings += _subcomponents(repetition, widths, name, here)
+        if max(map(len, repetition), default=0) > 1:
+            findings += _subcomponents(repetition, widths, name, here)
+        for component, subcomponent, passes, check in kind.checks:
+            if component >= size:
                 break
-        for check in kind.checks:
-            if check.component >= size:
-                break
-            leaves = repetition[check.component]
-            if check.subcomponent >= len(leaves):
-                continue
-            text = leaves[check.subcomponent]
-            if text and not check.passes(text) and text != '""':
-                where = here if len(widths) == 1 else f"{here}.{check.component + 1}"
-                where += f".{check.subcomponent + 1}" if widths[check.component] > 1 else ""
-                findings.append((check.code, f"{name} is not {check.wanted}", where, check.severity))
+            if subcomponent < len(repetition[component]):
+                text = repetition[component][subcomponent]
+                if text and not passes(text) and text != '""':
+                    deep = len(repetition[component]) > 1
+                    where = f"{here}.{component + 1}" if size > 1 or deep else here
+                    where += f".{subcomponent + 1}" if deep else ""
+                    findings.append((check.code, f"{name} is not {check.wanted}", where, check.severity))
     return findings
 
 
