@@ -70,7 +70,7 @@ def _set_up_templates(app: Flask) -> None:
         ago=lambda at: status.ago(time.time() - at),
         until=lambda at: status.ago(at - time.time()),
         clock=lambda at: _clock(_local(at)),
-        moment=lambda at: f"{_local(at):%Y-%m-%d %H:%M:%S}.{_local(at).microsecond // 1000:03d}",
+        stamp=lambda at, before: _stamp(_local(at), None if before is None else _local(before)),
         iso=lambda at: _local(at).isoformat(timespec="milliseconds"),
     )
     app.jinja_env.globals.update(site=found.name, zone=found.zone.key)
@@ -86,6 +86,12 @@ def _clock(local: datetime) -> str:
     if local.date() == today:
         return f"{local:%H:%M:%S}"
     return f"{local:%d %b %H:%M}" if local.year == today.year else f"{local:%d %b %Y %H:%M}"
+
+
+def _stamp(local: datetime, before: datetime | None) -> str:
+    """Return a time of day to the millisecond, with the date where that is another than before."""
+    clock = f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
+    return clock if before is not None and before.date() == local.date() else f"{local:%Y-%m-%d} {clock}"
 
 
 def make_server(app: Flask, host: str, port: int) -> Any:
@@ -119,7 +125,7 @@ def make_server(app: Flask, host: str, port: int) -> Any:
         clear_untrusted_proxy_headers=True,
     )
     app.config["TRUSTED_HOSTS"] = sorted({*guard.LOOPBACK_NAMES, address})
-    app.config[guard.PORT] = server.effective_port
+    app.config[guard.PORT] = int(server.effective_port)
     return server
 
 

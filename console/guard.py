@@ -10,7 +10,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, jsonify, make_response, render_template, request, session
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def csrf_token() -> str:
 def _check_port() -> None:
     port = current_app.config[PORT]
     if port is not None and urlsplit(f"//{request.host}").port != port:
-        abort(HTTPStatus.BAD_REQUEST, "This address is not the status page's own.")
+        raise SecurityError
 
 
 def _check_access() -> None:
@@ -114,6 +114,9 @@ _TITLES = {
 def _show_error(error: Exception) -> Response:
     status, text = HTTPStatus.INTERNAL_SERVER_ERROR, "The channels are not concerned. The log says where it happened."
     headers = {}
+    if isinstance(error, SecurityError):
+        # The name in the address is not ours, so no page of ours is shown, and no link can be made.
+        return Response("This is not the address of the status page.\n", HTTPStatus.BAD_REQUEST, mimetype="text/plain")
     if isinstance(error, HTTPException):
         if error.response is not None or (error.code or 500) < 400:
             return make_response(error.get_response())

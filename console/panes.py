@@ -158,15 +158,16 @@ def _line(depth: int) -> str:
 
 # -- characters that cannot be seen ------------------------------------------------------------------------------
 
+#: Sign and name; other characters show their code point.
 _NAMES = {
-    "\t": "tab (09)",
-    "\n": "line feed (0A)",
-    "\v": "vertical tab, start of an MLLP block (0B)",
-    "\r": "carriage return (0D)",
-    "\x1b": "escape (1B)",
-    "\x1c": "file separator, end of an MLLP block (1C)",
-    "\xa0": "no-break space (A0)",
-    "\u00ad": "soft hyphen (AD)",
+    "\t": ("TAB", "tab (09)"),
+    "\n": ("LF", "line feed (0A)"),
+    "\v": ("VT", "vertical tab, start of an MLLP block (0B)"),
+    "\r": ("CR", "carriage return (0D)"),
+    "\x1b": ("ESC", "escape (1B)"),
+    "\x1c": ("FS", "file separator, end of an MLLP block (1C)"),
+    "\xa0": ("NBSP", "no-break space (A0)"),
+    "\u00ad": ("SHY", "soft hyphen (AD)"),
 }
 
 #: Categories of Unicode that leave no mark, or change the order in which others are read.
@@ -186,7 +187,6 @@ def _shown(run: str, *, breaks: bool) -> Markup:
         return escape(run)
     if unicodedata.category(run) not in _UNSEEN and run != "\xa0":
         return escape(run)
-    code = ord(run)
-    symbol = chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else f"U+{code:04X}"
-    name = _NAMES.get(run) or f"{unicodedata.name(run, 'control character').lower()} ({code:02X})"
-    return Markup('<span class="unseen" title="{}">{}</span>').format(name, symbol)
+    code = f"U+{ord(run):04X}"
+    sign, name = _NAMES.get(run) or (code, unicodedata.name(run, "control character").lower())
+    return Markup('<span class="unseen" title="{}">{}</span>').format(name, sign)
