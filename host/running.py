@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from host import site as sites
 from host.roles import Assignment
 from host.supervisor import Supervisor
-from store import connection, directory
+from store import connection, directory, health
 from store.lock import Lock
 from store.schema import migrate
 from store.store import Store
 from transformers.mapping_site import Site
+
+log = logging.getLogger(__name__)
 
 ROLES = ("intake", "lanes", "console")
 
@@ -69,14 +73,24 @@ class Host:
         prepare_store(self.data)
         store = Store(self.data, "host")
         try:
+            unclean = bool(directory.processes(store.connection))
             directory.forget_processes(store.writer)
             sites.deploy(store.writer, store.connection, self.files)
             rows = directory.channels(store.connection)
         finally:
             store.close()
+        if unclean:
+            threading.Thread(target=_verify, args=(self.data,), name="verify", daemon=True).start()
         if not any(row.revision for row in rows):
             found = "\n".join(str(p) for file in self.files for p in file.problems) or "no mapping file found"
             raise NothingToRun(f"{found}\nnothing to run in {self.site.folder}")
+
+    def _leave_clean(self) -> None:
+        """Note that nobody runs any more: the next start need not doubt the store."""
+        if (self.data / connection.STORE_FILE).exists():
+            store = Store(self.data, "host")
+            directory.forget_processes(store.writer)
+            store.close()
 
     def _assignment(self, role: str) -> Assignment:
         return Assignment(
@@ -112,8 +126,17 @@ class Host:
         """Stop the processes in order."""
         self._supervisor.stop()
         if self._lock is not None:
+            self._leave_clean()
             self._lock.release()
             self._lock = None
+
+
+def _verify(folder: Path) -> None:
+    """Read the whole store after it was not left in order; the channels move meanwhile."""
+    found = health.verify(folder)
+    for finding in found:
+        log.critical("the store is damaged", extra={"error": finding})
+    log.info("the store was verified", extra={"count": len(found)})
 
 
 def _front_door() -> Path:
@@ -140,5 +163,6 @@ def prepare_store(folder: Path) -> None:
     link = connection.connect(folder)
     try:
         migrate(link)
+        health.refuse_if_damaged(folder, link)
     finally:
         link.close()
