@@ -9,65 +9,18 @@ Source: HL7 v2.5.1 chapters 2 and 2A; the rules come from `hl7_rules.compile_rul
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from functools import partial
 from typing import Any, Literal
 
 from messages.problem import Problem
 from transformers.er7 import Field, Segment
+from transformers.hl7_forms import QUICK, WORDS, Test, is_form
 from transformers.hl7_order import Order
 
-_DATE = r"(?!0000)\d{4}(?:(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])%s)?)?"
-_TIME = r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d(?:\.\d{1,4})?)?)?"
-_OFFSET = r"(?:[+-](?:0\d|1[0-4])[0-5]\d)?"
-# 2A DT: YYYY[MM[DD]]. 2A DTM: … [HH[MM[SS[.S[S[S[S]]]]]]]][+/-ZZZZ]; neither 24:00 nor a second 60.
-_FORMS = {
-    "DT": re.compile(_DATE % "", re.ASCII).fullmatch,
-    "DTM": re.compile(_DATE % f"(?:{_TIME})?" + _OFFSET, re.ASCII).fullmatch,
-    "TM": re.compile(_TIME + _OFFSET, re.ASCII).fullmatch,
-    "NM": re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)", re.ASCII).fullmatch,
-    "SI": re.compile(r"\d{1,4}", re.ASCII).fullmatch,
-}
-_MEANINGS = {
-    "DT": "a date (YYYY, YYYYMM or YYYYMMDD)",
-    "DTM": "a time (YYYYMMDDHHMMSS.SSSS+ZZZZ, from the left as far as known)",
-    "TM": "a time of day (HHMMSS.SSSS+ZZZZ, from the left as far as known)",
-    "NM": "a number with digits and a decimal point",
-    "SI": "a number from 0 to 9999",
-}
-
-
-def form(kind: str) -> Callable[[str], object]:
-    """Return a function that is true of texts in the form of a DT, DTM, TM, NM or SI. Days are those of the calendar.
-
-    >>> bool(form("DT")("20240229")), bool(form("DT")("20250229")), bool(form("NM")("1,5"))
-    (True, False, False)
-    """
-    matches = _FORMS[kind]
-    if kind not in {"DT", "DTM"}:
-        return matches
-
-    def is_date(text: str) -> bool:
-        # A day up to the 28th is in every month; what stands there may be an offset, and then nothing is wrong, too.
-        return matches(text) is not None and ("00" < text[6:8] <= "28" or _is_in_calendar(text))
-
-    return is_date
-
-
-def _is_in_calendar(text: str) -> bool:
-    digits = re.split("[+-]", text)[0]
-    try:
-        date(int(digits[:4]), int(digits[4:6] or 1), int(digits[6:8] or 1))
-    except ValueError:
-        return False
-    return True
-
-
 Severity = Literal["error", "warning"]
-_Test = Callable[[str], object]
 #: Code, sentence, what follows the segment in the expression (`-3.1`), severity.
 _Finding = tuple[str, str, str, Severity]
 
@@ -79,7 +32,9 @@ class _Check:
     #: Both count from 0.
     component: int
     subcomponent: int
-    passes: _Test
+    #: Passes nothing wrong, but perhaps not all that is right.
+    quick: Test
+    passes: Test
     code: str
     #: Ends the sentence "PID-7 is not …".
     wanted: str
@@ -92,18 +47,50 @@ class _Type:
 
     #: Most subcomponents of each component.
     widths: tuple[int, ...]
-    #: (component, subcomponent, the test, the check it belongs to), sorted; spread out because this is the hot loop.
-    checks: tuple[tuple[int, int, _Test, _Check], ...]
-    #: The tests of a value without components.
-    simple: tuple[_Test, ...]
+    checks: tuple[_Check, ...]
+    #: How many components a value has -> (component, quick test) of those that are there; for the hot loop.
+    quick: tuple[tuple[tuple[int, Test], ...], ...]
+    #: (component, subcomponent but the first) -> quick tests.
+    deep: Mapping[tuple[int, int], tuple[Test, ...]]
 
     @classmethod
-    def of(cls, widths: Iterable[int], checks: Iterable[_Check]) -> _Type:
-        """Return a type with its checks in order."""
-        ordered = sorted(checks, key=lambda check: (check.component, check.subcomponent))
-        spread = tuple((check.component, check.subcomponent, check.passes, check) for check in ordered)
-        simple = tuple(check.passes for check in ordered if check.component == check.subcomponent == 0)
-        return cls(tuple(widths), spread, simple)
+    def of(cls, widths: Sequence[int], checks: Sequence[_Check]) -> _Type:
+        """Return a type with its checks sorted out."""
+        flat = [(check.component, check.quick) for check in checks if check.subcomponent == 0]
+        sizes = range(len(widths) + 1)
+        deep: dict[tuple[int, int], tuple[Test, ...]] = {}
+        for check in checks:
+            if check.subcomponent:
+                at = check.component, check.subcomponent
+                deep[at] = (*deep.get(at, ()), check.quick)
+        quick = tuple(tuple(one for one in flat if one[0] < size) for size in sizes)
+        return cls(tuple(widths), tuple(checks), quick, deep)
+
+    def is_surely_right(self, field: Field) -> bool:
+        """Return whether nothing is wrong inside a field; False says that it must be looked at thoroughly."""
+        quick = self.quick
+        try:
+            for repetition in field:
+                for component, test in quick[len(repetition)]:
+                    text = repetition[component][0]
+                    if text and not test(text):
+                        return False
+                if max(map(len, repetition)) > 1 and not self._is_right_below(repetition):
+                    return False
+        except (IndexError, ValueError):  # too many components, or a shape with empty lists
+            return False
+        return True
+
+    def _is_right_below(self, repetition: list[list[str]]) -> bool:
+        for position, component in enumerate(repetition):
+            if len(component) > 1:
+                if len(component) > self.widths[position]:
+                    return False
+                for below in range(1, len(component)):
+                    for test in self.deep.get((position, below), ()):
+                        if component[below] and not test(component[below]):
+                            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +126,7 @@ class Validator:
             kind = self._types.get(datatype)
             more = rules["checks"].get(f"{segment}-{number}")
             if kind and more:
-                kind = _Type.of(
-                    kind.widths, [*(check[3] for check in kind.checks), *(_check(one, rules["tables"]) for one in more)]
-                )
+                kind = _Type.of(kind.widths, [*kind.checks, *(_check(one, rules["tables"]) for one in more)])
             found.append(_FieldRule(name, kind, sys.maxsize if maximum is None else maximum))
         return _SegmentRule(tuple(found), tuple(number for number, one in enumerate(fields, 1) if one[2]))
 
@@ -186,16 +171,8 @@ class Validator:
                 text = f"{one.name} may not repeat" if one.maximum else f"field {number} is withdrawn and must be empty"
                 findings.append(("HL7_REPEATS", text, f"-{number}", "error"))
             kind = one.type or self._named_by_obx_2(segment, number)
-            if kind is None:
-                continue
-            if len(field) == 1 and len(field[0]) == 1 and len(field[0][0]) == 1:
-                # Most fields are one text that is in order.
-                for passes in kind.simple:
-                    if not passes(field[0][0][0]):
-                        break
-                else:
-                    continue
-            findings += _in_field(field, kind, one.name, f"-{number}")
+            if kind and not kind.is_surely_right(field):
+                findings += _in_field(field, kind, one.name, f"-{number}")
         return findings
 
     def _named_by_obx_2(self, segment: Segment, number: int) -> _Type | None:
@@ -225,17 +202,14 @@ def _in_field(field: Field, kind: _Type, name: str, place: str) -> list[_Finding
         if size > len(widths):
             parts = f"{len(widths)} components" if len(widths) > 1 else "no components"
             findings.append(("HL7_COMPONENTS", f"{name} has {parts}", f"{here}.{len(widths) + 1}", "error"))
-        if max(map(len, repetition), default=0) > 1:
-            findings += _subcomponents(repetition, widths, name, here)
-        for component, subcomponent, passes, check in kind.checks:
-            if component >= size:
-                break
-            if subcomponent < len(repetition[component]):
-                text = repetition[component][subcomponent]
-                if text and not passes(text) and text != '""':
-                    deep = len(repetition[component]) > 1
-                    where = f"{here}.{component + 1}" if size > 1 or deep else here
-                    where += f".{subcomponent + 1}" if deep else ""
+        findings += _subcomponents(repetition, widths, name, here)
+        for check in kind.checks:
+            if check.component < size and check.subcomponent < len(repetition[check.component]):
+                text = repetition[check.component][check.subcomponent]
+                if text and not check.passes(text) and text != '""':
+                    deep = len(repetition[check.component]) > 1
+                    where = f"{here}.{check.component + 1}" if size > 1 or deep else here
+                    where += f".{check.subcomponent + 1}" if deep else ""
                     findings.append((check.code, f"{name} is not {check.wanted}", where, check.severity))
     return findings
 
@@ -249,19 +223,20 @@ def _subcomponents(repetition: list[list[str]], widths: Sequence[int], name: str
 
 
 def _type(rule: Mapping[str, Any], tables: Mapping[str, Sequence[str]]) -> _Type:
-    return _Type.of(rule["subcomponents"], (_check(check, tables) for check in rule["checks"]))
+    return _Type.of(rule["subcomponents"], [_check(check, tables) for check in rule["checks"]])
 
 
 def _check(check: Sequence[Any], tables: Mapping[str, Sequence[str]]) -> _Check:
     component, subcomponent, kind, argument = check
     at = component - 1, subcomponent - 1
     if kind == "table":
-        codes = frozenset(tables[argument])
-        return _Check(*at, codes.__contains__, "HL7_TABLE", f"in HL7 table {argument}", "warning")
+        known = frozenset(tables[argument]).__contains__
+        return _Check(*at, known, known, "HL7_TABLE", f"in HL7 table {argument}", "warning")
     if kind == "length":
-        return _Check(*at, _fits(argument), "HL7_LENGTH", f"within {argument} characters", "error")
-    return _Check(*at, form(kind), "HL7_FORMAT", _MEANINGS[kind], "error")
+        fits = _fits(argument)
+        return _Check(*at, fits, fits, "HL7_LENGTH", f"within {argument} characters", "error")
+    return _Check(*at, QUICK[kind], partial(is_form, kind), "HL7_FORMAT", WORDS[kind], "error")
 
 
-def _fits(most: int) -> _Test:
+def _fits(most: int) -> Test:
     return lambda text: len(text) <= most
