@@ -26,6 +26,7 @@ def measure(rounds: int = ROUNDS) -> dict[str, list[float]]:
     assert validate(document) == []
     survey = fhir_references.survey(document)
     resources = [(str(resource["resourceType"]), resource) for resource, _ in survey.resources]
+    ruled = [(name, resource) for name, resource in resources if name in fhir_invariants.RULES]
     steps: dict[str, Callable[[], object]] = {
         "validation": lambda: validate(load_strict(BODY)),
         "load_strict": lambda: load_strict(BODY),
@@ -33,7 +34,7 @@ def measure(rounds: int = ROUNDS) -> dict[str, list[float]]:
         "survey": lambda: fhir_references.survey(document),
         "references": lambda: list(fhir_references.check(document, survey)),
         "shapes": lambda: [fhir_shape.validator(name).is_valid(resource) for name, resource in resources],
-        "invariants": lambda: [fhir_invariants.check(name, resource) for name, resource in resources],
+        "invariants": lambda: [fhir_invariants.check(name, resource) for name, resource in ruled],
         "loop_of_1000": lambda: sum(number for number in range(1000)),
     }
     taken: dict[str, list[float]] = {name: [] for name in steps}

@@ -29,14 +29,11 @@ class Rule:
 
 
 def check(resource_type: str, resource: Json) -> list[Finding]:
-    """Return a finding for each place of a resource that breaks a rule."""
-    rules = RULES.get(resource_type)
-    if rules is None:
-        return []
+    """Return a finding for each place of a resource, of a type that has RULES, that breaks one."""
     parts = _objects(resource, PARTS.get(resource_type, ""))
     return [
         Finding(node, suffix, f"{rule.id}: {rule.text}" if rule.id else rule.text, "invariant")
-        for rule in rules
+        for rule in RULES[resource_type]
         for node, suffix in rule.broken(resource, parts)
     ]
 

@@ -92,6 +92,7 @@ def _shape_of_type(type_name: str) -> Shape:
 def check(document: Json, found: Survey) -> Iterator[Finding]:
     """Yield what is wrong with the references: a target that is missing, or of a type that may not stand there."""
     entries = _entries(document)
+    contained: dict[int, dict[str, Json]] = {}
     for reference, targets, container in found.references:
         text = reference.get("reference")
         if type(text) is str:
@@ -100,7 +101,9 @@ def check(document: Json, found: Survey) -> Iterator[Finding]:
                     continue  # outside a bundle, only the sender knows what it means
                 target = entries.get(text)
             elif text.startswith("#"):
-                target = _contained(container, text[1:])
+                if id(container) not in contained:
+                    contained[id(container)] = _contained(container)
+                target = contained[id(container)].get(text)
             else:
                 yield from _check_literal(reference, text, targets)
                 continue
@@ -158,10 +161,12 @@ def _entries(document: Json) -> dict[str, Json] | None:
     }
 
 
-def _contained(container: Json, id_: str) -> Json | None:
-    if not id_:
-        return container
+def _contained(container: Json) -> dict[str, Json]:
+    """Return the resources that a fragment may mean: those contained, and by a bare # the container."""
     contained = container.get("contained")
-    if type(contained) is not list:
-        return None
-    return next((one for one in contained if type(one) is dict and one.get("id") == id_), None)
+    named = {
+        f"#{one['id']}": one
+        for one in (contained if type(contained) is list else ())
+        if type(one) is dict and type(one.get("id")) is str
+    }
+    return {**named, "#": container}

@@ -69,29 +69,37 @@ def _at(resource: Json, path: Iterable[str | int]) -> Any:
 
 def _findings(error: ValidationError, resource: Json) -> Iterator[Finding]:
     at = steps(error.instance_path)
-    type_name = _type_name(error)
     match error.kind:
         case Kind.Required(property=name):
             yield Finding(resource, f"{at}.{name}", "is required and missing", "required")
         case Kind.AdditionalProperties(unexpected=names):
             for name in names:
-                yield _unexpected(resource, at, name, type_name)
+                yield _unexpected(resource, at, name, _type_name(error))
         case Kind.OneOfMultipleValid():
             yield Finding(resource, f"{at}.{_choice(error)}", "only one of these may be given", "structure")
         case Kind.OneOfNotValid():
             yield Finding(resource, f"{at}.{_choice(error)}", "is required and missing", "required")
+        case _:
+            text, issue_type, hint = _wrong_value(error)
+            yield Finding(resource, at, text, issue_type, hint=hint)
+
+
+def _wrong_value(error: ValidationError) -> tuple[str, str, str | None]:
+    """Return what is wrong with a value in itself: text, issue-type, hint."""
+    match error.kind:
+        case Kind.MinItems() | Kind.MinProperties():
+            return "must not be empty: leave it out", "structure", None
+        case Kind.Type(types=types):
+            return f"must be {' or '.join(_JSON_TYPES[name] for name in types)}", "structure", None
+        case Kind.Enum() if type(error.instance) is not str:
+            return f"must be {_JSON_TYPES['string']}", "structure", None
         case Kind.Enum(options=codes):
             hint = f"one of {', '.join(map(str, codes))}" if len(codes) <= _MOST_CODES else None
-            yield Finding(resource, at, "is no code of the value set that must be used here", "code-invalid", hint=hint)
-        case Kind.MinItems() | Kind.MinProperties():
-            yield Finding(resource, at, "must not be empty: leave it out", "structure")
-        case Kind.Type(types=types):
-            wanted = " or ".join(_JSON_TYPES.get(name, name) for name in types)
-            yield Finding(resource, at, f"must be {wanted}", "structure")
+            return "is no code of the value set that must be used here", "code-invalid", hint
         case _ if error.instance == "":
-            yield Finding(resource, at, "must not be empty: leave it out", "value")
+            return "must not be empty: leave it out", "value", None
         case _:
-            yield Finding(resource, at, f"is no valid {type_name}", "value")
+            return f"is no valid {_type_name(error)}", "value", None
 
 
 def _type_name(error: ValidationError) -> str:

@@ -24,23 +24,21 @@ def validate(document: dict[str, Any]) -> list[Problem]:
     of the message in its text. At most 100 are returned. FHIR_NOT_SUPPORTED: valid perhaps, but not understood here.
     """
     survey = fhir_references.survey(document)
+    ours = fhir_model.resource_types()
     findings: list[Finding] = []
     for resource, _ in survey.resources:
-        findings += _check(resource)
+        resource_type = resource.get("resourceType")
+        if type(resource_type) is not str or resource_type not in ours:
+            findings.append(_not_ours(resource, resource_type))
+            continue
+        if not fhir_shape.validator(resource_type).is_valid(resource):
+            findings += islice(fhir_shape.check(resource_type, resource), MAX_PROBLEMS)
+        if resource_type in fhir_invariants.RULES:
+            findings += fhir_invariants.check(resource_type, resource)
         if len(findings) >= MAX_PROBLEMS:
             break
     findings += islice(fhir_references.check(document, survey), MAX_PROBLEMS)
     return fhir_finding.problems(document, findings[:MAX_PROBLEMS]) if findings else []
-
-
-def _check(resource: Json) -> list[Finding]:
-    resource_type = resource.get("resourceType")
-    if type(resource_type) is not str or resource_type not in fhir_model.resource_types():
-        return [_not_ours(resource, resource_type)]
-    broken = fhir_invariants.check(resource_type, resource)
-    if fhir_shape.validator(resource_type).is_valid(resource):
-        return broken
-    return [*islice(fhir_shape.check(resource_type, resource), MAX_PROBLEMS), *broken]
 
 
 def _not_ours(resource: Json, resource_type: object) -> Finding:
