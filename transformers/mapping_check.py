@@ -99,8 +99,9 @@ def _plan(desk: Desk, mapping: Mapping, left_out: set[Steps]) -> dict[str, Any]:
     names = {name for part in plan["destinations"].values() for name in part.get("validators", {}).values()}
     plan["validators"] = {name: compile_rules(*name.split(" ")) for name in sorted(names)}
     plan["tables"] = desk.rows()
-    _unused(paths, mapping)
     check_examples(desk, mapping)
+    if not any(problem.severity == "error" for problem in desk.problems):
+        _unused(paths, mapping)
     plan["inputs"] = _inputs(desk)
     plan["processing_id"] = desk.site.value("endpoint.processing_id") or "P"
     return plan
@@ -149,9 +150,10 @@ def _destinations(
         plan["maps"], plan["validators"] = {}, {}
         for structure, actions in structures.items():
             key = f"{'.'.join(str(step) for step in where)} {part.hl7} {structure}"
-            root = Placer(paths, part.hl7, structure, frozenset(actions)).place(where, targets)
+            placer = Placer(paths, part.hl7, structure, frozenset(actions))
+            root = placer.place(where, targets)
             if whole and len(plan["message"]) == len(desk.actions):
-                Completeness(desk, part.hl7, structure).check(root, actions)
+                Completeness(desk, part.hl7, structure, frozenset(placer.lost)).check(root, actions)
             maps[key] = parts(desk, root)
             plan["maps"] |= dict.fromkeys(actions, key)
             plan["validators"] |= dict.fromkeys(actions, f"{part.hl7} {structure}")

@@ -42,6 +42,8 @@ class Completeness:
     desk: Desk
     version: str
     structure: str
+    #: Keys of the map that have mistakes of their own.
+    lost: frozenset[str]
     gaps: dict[Gap, list[str]] = field(default_factory=dict)
 
     def check(self, root: Instance, actions: list[str]) -> None:
@@ -52,6 +54,10 @@ class Completeness:
         for gap, found in self.gaps.items():
             of = "" if len(found) == len(actions) else f" (action {', '.join(found)})"
             self.desk.add(gap.code, gap.where, gap.text + of, gap.hint, key=True)
+
+    def _is_lost(self, name: str) -> bool:
+        """Say whether a line with mistakes of its own was to write a group, a segment or a field."""
+        return any(key == name or key.startswith((f"{name}-", f"{name}.", f"{name}[")) for key in self.lost)
 
     def _group(self, group: Instance, action: str) -> Iterator[Gap]:
         missing = []
@@ -71,6 +77,8 @@ class Completeness:
         if group.part.choice and present:
             return
         for part in missing:
+            if any(self._is_lost(name) for name in (part.name, *part.segments())):
+                continue
             what = "the segment" if part.is_segment else "the group"
             inside = "" if group.part.name == self.structure else f" in {group.part.name}"
             text = f"{self.structure} requires {what} {part.name}{inside}, and nothing maps it"
@@ -109,14 +117,20 @@ class Completeness:
                 continue
             mine = [rule for rule in rules if rule["to"][0] == one.number]
             words = f"{name}-{one.number} {one.name}"
+            if not mine and self._is_lost(f"{name}-{one.number}"):
+                continue
             if not mine:
                 text = f"{words} is required in HL7 {self.version}, and nothing maps it"
                 yield Gap("E407", segment.where, text, f"add {name}-{one.number} to the map")
             elif not any(certain(rule) for rule in mine):
-                source = mine[0].get("source") or "its condition"
-                text = f"{words} is required in HL7 {self.version}, and {source} may give nothing"
-                hint = "add required: true, or a default"
-                yield Gap("E408", mine[0]["where"], text, hint)
+                yield self._maybe_empty(words, mine[0])
+
+    def _maybe_empty(self, words: str, rule: Plan) -> Gap:
+        if rule["tests"]:
+            why, hint = "its 'when' may be false", "leave when: out, or add a line for the other case"
+        else:
+            why, hint = f"{rule['source']} may give nothing", "add required: true, or a default"
+        return Gap("E408", rule["where"], f"{words} is required in HL7 {self.version}, and {why}", hint)
 
 
 def parts(desk: Desk, group: Instance) -> list[dict[str, Any]]:

@@ -132,14 +132,16 @@ def _path(desk: Desk, where: Where, text: str, version: str) -> None:
     try:
         path = parse(text)
     except ValueError as error:
-        hint = did_you_mean(text, WORDS)
-        desk.add("E401", where, str(error), hint or f"or one of {', '.join(WORDS)}", key=True)
+        hint = did_you_mean(text, WORDS) or f"an HL7 path, or one of {', '.join(WORDS)}"
+        desk.add("E401", where, str(error), hint, key=True)
         return
     if path.segment.startswith("Z"):
         return
+    if version not in hl7_tables.VERSIONS:
+        return
     try:
         fields = hl7_tables.fields(version, path.segment)
-    except (KeyError, ValueError):
+    except KeyError:
         desk.add("E402", where, f"HL7 {version} has no segment {path.segment}", key=True)
         return
     if path.field > len(fields):

@@ -270,7 +270,25 @@ _SAYINGS: tuple[tuple[str, str, str | None], ...] = (
     ),
     ("could not find expected ':'", "a key without its colon", "write key: value"),
 )
+#: Whole quoted texts and comments, in one line.
+_CLOSED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|(?:^|(?<=\s))\#.*""", re.VERBOSE)
+#: A quote where a value begins.
+_OPENING = re.compile(r"""(?:^|[:,\[{-])\s*\"""")
 _POINTS_BACK = ("found unexpected end of stream", "expected ',' or '}'", "expected ',' or ']'")
+
+
+def _open_quote(text: str, error: MarkedYAMLError) -> tuple[int, int] | None:
+    """Return line and column of the first quote left open in a line before the place where the library stopped.
+
+    The library reads on to the next quote, lines below, and complains about what follows that one.
+    """
+    last = error.problem_mark.line if error.problem_mark is not None else 0
+    for number, line in enumerate(text.splitlines()[:last], 1):
+        rest = _CLOSED.sub(lambda match: " " * len(match[0]), line)
+        opening = _OPENING.search(rest)
+        if opening is not None:
+            return number, opening.end()
+    return None
 
 
 def _syntax(error: MarkedYAMLError | ReaderError, name: str, text: str) -> Problem:
@@ -281,6 +299,9 @@ def _syntax(error: MarkedYAMLError | ReaderError, name: str, text: str) -> Probl
             "E002", "a control character stands here", place, "remove it; it cannot be seen in most editors"
         )
     said = str(error.problem or error.context or "not YAML")
+    quote = _open_quote(text, error)
+    if quote is not None:
+        return _problem("E002", "the quote that opens here is not closed in its line", Place(name, *quote))
     mark = error.problem_mark or error.context_mark
     if said.startswith(_POINTS_BACK) and error.context_mark is not None:
         mark = error.context_mark

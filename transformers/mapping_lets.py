@@ -31,7 +31,7 @@ def lets(paths: Paths, mapping: Mapping) -> dict[str, Plan]:
             paths.desk.add("E025", where, text, f"another name, such as {name}_", key=True)
         item = mapping.let[name]
         plan, gives = _item(paths, where, name, item)
-        if gives is None or plan is None:
+        if gives is None or plan is None or _texts_names(item) & paths.broken:
             del paths.lets[name]
             paths.broken.add(name)
         else:
@@ -53,6 +53,13 @@ def _order(name: str, mapping: Mapping, order: list[str], around: tuple[str, ...
         for other in sorted(needed & mapping.let.keys()):
             _order(other, mapping, order, (*around, name))
     order.append(name)
+
+
+def _texts_names(item: str | LetRule) -> frozenset[str]:
+    """Return the names that a readable item uses."""
+    return frozenset(
+        name for text in ([item] if isinstance(item, str) else item.from_) for name in names_used(parse(text))
+    )
 
 
 def _item(paths: Paths, where: Where, name: str, item: str | LetRule) -> tuple[Plan | None, Typed | None]:

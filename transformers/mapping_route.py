@@ -117,7 +117,8 @@ def _after(desk: Desk, where: Where, name: str, part: Destination, mapping: Mapp
             hint = did_you_mean(other, mapping.destinations)
             desk.add("E444", place, f"there is no destination '{other}'", hint)
         elif _waits_for(other, name, mapping):
-            desk.add("E444", place, f"{name} waits for {other}, and {other} waits for {name}: neither would ever go")
+            each = "itself" if other == name else f"{other}, and {other} for {name}"
+            desk.add("E444", place, f"{name} waits for {each}: it would never go")
         found[other] = status
     return found
 

@@ -70,11 +70,13 @@ def read(document: Document, kind: type[BaseModel], data: Any) -> tuple[BaseMode
             return kind.model_validate(data), problems, left_out
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
-        problems += [_problem(document, kind, detail) for detail in details]
         for detail in details:
             way = _way(document, detail["loc"])
-            if detail["type"] == "missing" and len(way) == 0 and detail["loc"][-1] in _STAND_INS:
-                data = data | {detail["loc"][-1]: _STAND_INS[str(detail["loc"][-1])]}
+            # A part that is empty only because its broken entry was left out is not a mistake of its own.
+            if not any(cut[: len(way)] == way for cut in left_out) or detail["type"] == "missing":
+                problems.append(_problem(document, kind, detail))
+            if len(detail["loc"]) == 1 and detail["loc"][0] in _STAND_INS:
+                data = data | {detail["loc"][0]: _STAND_INS[str(detail["loc"][0])]}
                 continue
             cut = _smallest(way)
             if not cut or cut in (("from",), ("destinations",), ("map",), ("route",), ("version",)):

@@ -66,6 +66,8 @@ class Placer:
     structure: str
     #: The actions whose messages have this structure.
     actions: frozenset[str]
+    #: Keys of lines and blocks that could not be placed: their mistakes are noted, and what they leave empty is not.
+    lost: set[str] = field(default_factory=set)
 
     @property
     def desk(self) -> Desk:
@@ -94,13 +96,16 @@ class Placer:
     def _line(self, level: Level, where: Where, key: str, rule: Rule | Mapping[str, str | Rule]) -> None:
         repeats = key.endswith("[]")
         goal = target(self.desk, where, key.removesuffix("[]"), self.version, repeats=repeats)
-        if goal is None:
+        plans = self._plans(level, where, goal, rule) if goal else []
+        if goal is None or not plans:
+            self.lost.add(key)
             return
-        plans = self._plans(level, where, goal, rule)
         plans = [plan for plan in plans if any(applies(plan, action) for action in self.actions)]
         if plans:
             instance = self._single(level, where, goal.path.segment)
-            if instance is not None:
+            if instance is None:
+                self.lost.add(key)
+            else:
                 self._write(where, instance, plans)
 
     def _plans(self, level: Level, where: Where, goal: TargetDef, rule: Rule | Mapping[str, str | Rule]) -> list[Plan]:
@@ -131,7 +136,11 @@ class Placer:
             return []
         when = conditions(self.paths, (*where, "when"), rule.when, level.context)
         there = replace(level, context=replace(level.context, when=when))
+        before = list(self.desk.problems)
         plans = self._plans(there, (*around.where, rule.same or ""), goal, found)
+        said = {(problem.code, problem.place) for problem in before}
+        new = [problem for problem in self.desk.problems if problem not in before]
+        self.desk.problems[:] = before + [one for one in new if (one.code, one.place) not in said]
         return [plan | {"at": self.desk.at(where), "where": tuple(where)} for plan in plans]
 
     def _write(self, where: Where, instance: Instance, plans: list[Plan]) -> None:
@@ -154,6 +163,12 @@ class Placer:
     # -- blocks ----------------------------------------------------------------------------------------------------
 
     def _block(self, level: Level, where: Where, key: str, block: Block, one_of: int = 0) -> None:
+        before = len(self.desk.problems)
+        self._place_block(level, where, key, block, one_of)
+        if len(self.desk.problems) > before:
+            self.lost |= {key, *_keys(block)}
+
+    def _place_block(self, level: Level, where: Where, key: str, block: Block, one_of: int) -> None:
         try:
             named = hl7_path.parse_block(key)
         except ValueError as error:
@@ -202,6 +217,10 @@ class Placer:
         context, for_ = self._for(where, block, context)
         parent = self._implicit(level.instance, where, way[:-1])
         if parent is None:
+            return
+        outside = next((one for one in parent.children.get(way[-1], ()) if not one.explicit), None)
+        if outside is not None:
+            self._outside(outside.where, where, part.name)
             return
         instance = Instance(
             part,
@@ -298,6 +317,11 @@ class Placer:
         self.desk.add("E406", where, f"{here} has no {name} (HL7 {self.version})", hint, key=True)
         return None
 
+    def _outside(self, where: Where, block: Where, name: str) -> None:
+        line = self.desk.document.key(block).line
+        text = f"this stands in {name}, which has a block of its own at line {line}"
+        self.desk.add("E417", where, text, "write it inside that block", key=True)
+
     def _own_segment(self, root: Instance, name: str) -> int:
         """Return the position of a Z-segment: behind all that HL7 knows, in the order of the file."""
         names = [part.name for part in root.part.parts]
@@ -314,15 +338,21 @@ class Placer:
             found = instance.children.setdefault(position, [])
             blocks = [one for one in found if one.explicit]
             if blocks:
-                name = blocks[0].part.name
-                line = self.desk.document.key(blocks[0].where).line
-                text = f"this stands in {name}, which has a block of its own at line {line}"
-                self.desk.add("E417", where, text, "write it inside that block", key=True)
+                self._outside(where, blocks[0].where, blocks[0].part.name)
                 return None
             if not found:
                 found.append(Instance(instance.part.parts[position], where))
             instance = found[0]
         return instance
+
+
+def _keys(block: Block) -> Iterator[str]:
+    """Return all keys inside a block."""
+    for key, inner in block.map.items():
+        yield key
+        for one in inner if isinstance(inner, list) else [inner]:
+            if isinstance(one, Block):
+                yield from _keys(one)
 
 
 def _part(start: hl7_tables.Part, way: tuple[int, ...]) -> hl7_tables.Part:

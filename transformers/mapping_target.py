@@ -86,7 +86,7 @@ def _path(desk: Desk, where: Where, text: str) -> hl7_path.HL7Path | None:
     try:
         return hl7_path.parse(text)
     except ValueError as error:
-        sentence, _, meant = str(error).partition(": did you mean ")
+        sentence, _, meant = str(error).partition(". Did you mean ")
         desk.add("E401", where, sentence, f"did you mean {meant}" if meant else None, key=True)
         return None
 
@@ -95,10 +95,17 @@ def _fields(desk: Desk, where: Where, path: hl7_path.HL7Path, version: str) -> t
     try:
         return hl7_tables.fields(version, path.segment)
     except KeyError:
-        near = hl7_tables.nearest(path.segment, hl7_tables.segment_names(version))
+        near = _segment_like(path.segment, version)
         hint = f"did you mean '{near}'?" if near else None
         desk.add("E402", where, f"HL7 {version} has no segment {path.segment}", hint, key=True)
         return None
+
+
+def _segment_like(name: str, version: str) -> str | None:
+    """Return the segment that was meant: first one with the same letters in another order (PDI for PID)."""
+    names = hl7_tables.segment_names(version)
+    swapped = next((other for other in names if sorted(other) == sorted(name)), None)
+    return swapped or hl7_tables.nearest(name, names)
 
 
 def _repeats_well(
@@ -146,7 +153,8 @@ def _component(  # noqa: PLR0913, PLR0917 - all that is known of the field
             continue
         parts = hl7_tables.components(version, datatype)
         if number > max(len(parts), 1):
-            has = f"{len(parts)} components" if parts else "no components"
+            kind = "components" if name.count(".") == 0 else "subcomponents"
+            has = f"{len(parts)} {kind}" if parts else f"no {kind}"
             desk.add("E404", where, f"{words} is {datatype}, which has {has}: there is no {name}.{number}", key=True)
             return None
         name = f"{name}.{number}"
