@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import time
 
 from channels import channel as channels
 from channels.channel import Channel
@@ -11,6 +13,8 @@ from channels.lane import Runner
 from host.roles import Process
 from store import directory
 from store.checkpoint import Checkpointer
+from store.retention import Pruned, prune
+from store.writer import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +22,8 @@ log = logging.getLogger(__name__)
 GRACE = 10.0
 #: Times that a message may kill the process before it is parked.
 CRASHES = 3
+#: Seconds between looks for what is old.
+FORGET_EVERY = 3600.0
 
 
 async def body(process: Process) -> None:
@@ -28,6 +34,7 @@ async def body(process: Process) -> None:
     await process.store.wake_all()
     lanes = _Lanes(process)
     await lanes.follow()
+    forgetting = asyncio.create_task(_forget(process))
     with Checkpointer(process.store.folder):
         process.ready()
         while not process.stopping.is_set():
@@ -42,6 +49,26 @@ async def body(process: Process) -> None:
             lanes.ring()
             await lanes.follow()
         await lanes.close()
+    forgetting.cancel()
+
+
+async def _forget(process: Process) -> None:
+    """Forget, in small steps and once an hour, what is older than the site wants to keep."""
+    while True:
+        await asyncio.sleep(FORGET_EVERY)
+        before = time.time() - process.assignment.retention_days * 86400
+        cursor: int | None = 0
+        while cursor is not None:
+            batch = functools.partial(prune, before=before, cursor=cursor)
+            try:
+                done: Pruned = await process.store.writer.run(batch)
+            except Unavailable as error:
+                log.warning("nothing could be forgotten", extra={"error": str(error)})
+                break
+            if done.arrivals:
+                log.info("forgotten", extra={"count": done.arrivals})
+            cursor = done.cursor
+            await asyncio.sleep(0.1)  # the lanes come first
 
 
 class _Lanes:

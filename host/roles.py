@@ -47,6 +47,8 @@ class Assignment:
     zone: str
     console_host: str
     console_port: int
+    #: Days that messages are kept once they are at rest.
+    retention_days: int
 
 
 class Process:

@@ -100,6 +100,7 @@ class Host:
             zone=self.site.time_zone,
             console_host=str(self.site.console["host"]),
             console_port=int(self.site.console["port"]),
+            retention_days=self.site.retention_days,
         )
 
     def summary(self) -> Iterator[str]:

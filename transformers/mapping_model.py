@@ -244,6 +244,12 @@ class SiteName(Part):
     time_zone: Text
 
 
+class Retention(Part):
+    """How long messages are kept once they are at rest. A resend is recognised as long as its message is kept."""
+
+    days: int = Field(default=30, ge=7, le=3660)
+
+
 class SiteFile(Part):
     """site.yaml: what is different at each site."""
 
@@ -251,6 +257,7 @@ class SiteFile(Part):
     site: SiteName
     data: Text = "data"
     console: Console = Console()
+    retention: Retention = Retention()
     stations: dict[Label, dict[str, Any]] = {}
     values: dict[str, Any] = {}
 

@@ -29,6 +29,8 @@ class Site:
     time_zone: str
     data: str
     console: Mapping[str, Any]
+    #: Days that messages are kept once they are at rest.
+    retention_days: int
     stations: Mapping[str, Mapping[str, Any]]
     values: Mapping[str, Any]
     document: Document
@@ -75,6 +77,7 @@ def load_site(folder: Path, environ: Mapping[str, str]) -> Site:
         time_zone=site.site.time_zone,
         data=site.data,
         console=site.console.model_dump(),
+        retention_days=site.retention.days,
         stations=site.stations,
         values=site.values,
         document=document,
