@@ -86,10 +86,11 @@ def _check_origin() -> None:
     """Refuse what changes something unless one of our own pages, in this session, sent it."""
     if request.method in SAFE_METHODS:
         return
-    origin = request.headers.get("Origin")
-    foreign = origin is not None and origin != f"{request.scheme}://{request.host}"
-    # Sent by browsers only, and not by a page's script: there is no way to pretend.
-    foreign = foreign or request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin"
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    # Under `Referrer-Policy: no-referrer` a browser says `null` of our own pages too: then it must say the rest.
+    known = origin in {None, f"{request.scheme}://{request.host}"} or (origin == "null" and site == "same-origin")
+    # Sec-Fetch-Site is sent by browsers alone; a page's script cannot set it.
+    foreign = not known or site not in {None, "same-origin"}
     token = request.form.get("csrf", "")
     if foreign or not hmac.compare_digest(token.encode(), session.get("csrf", secrets.token_urlsafe()).encode()):
         abort(HTTPStatus.FORBIDDEN, "This form is too old, or was not sent from this page. Go back, reload, try again.")

@@ -92,6 +92,7 @@ def test_all_that_changes_something_is_known_to_these_tests(app):
         ("é", {}),
         ("its own", {"Origin": "http://evil.example"}),
         ("its own", {"Origin": "null"}),
+        ("its own", {"Origin": "null", "Sec-Fetch-Site": "cross-site"}),
         ("its own", {"Sec-Fetch-Site": "cross-site"}),
         ("its own", {"Sec-Fetch-Site": "same-site"}),
     ],
@@ -106,8 +107,10 @@ def test_a_form_that_is_not_ours_changes_nothing(client, site, csrf, address, to
     assert commits(site) == before
 
 
-def test_a_form_of_ours_is_taken(client, site, csrf):
-    headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+@pytest.mark.parametrize("origin", ["http://localhost", "null"])
+def test_a_form_of_ours_is_taken(client, site, csrf, origin):
+    # `null` is what a browser says under our own `Referrer-Policy: no-referrer`.
+    headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
     for address, form in FORMS.items():
         answer = client.post(address.format(**site.ids), data={**form, "csrf": csrf}, headers=headers)
         assert answer.status_code == 303, address
