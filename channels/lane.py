@@ -255,11 +255,12 @@ class Runner:
 
     def _wake(self, lane: int) -> None:
         task = asyncio.ensure_future(self._store.wake([lane]))
-        task.add_done_callback(self._woken)
+        task.add_done_callback(lambda done: self._woken(done, lane))
 
-    def _woken(self, task: asyncio.Future[None]) -> None:
+    def _woken(self, task: asyncio.Future[None], lane: int) -> None:
         if not task.cancelled() and task.exception() is not None:
-            log.error("a lane could not be woken", extra=self._names())
+            log.error("a lane could not be woken; it is tried again", extra=self._names())
+            asyncio.get_running_loop().call_later(LOOK, self._wake, lane)
         self._bell.set()
 
     async def _say(self, state: str, reason: str | None = None) -> None:

@@ -1,6 +1,7 @@
 """A bell between the processes of the host: a datagram on the loopback that says "look into the store".
 
-It carries nothing. A lost one costs a moment, because who waits for it also looks by the clock.
+It says no more than whether there is work, or whether a person or a deployment changed something. A lost one
+costs a moment, because who waits for it also looks by the clock.
 """
 
 from __future__ import annotations
@@ -9,19 +10,28 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+_WORK = b"w"
+
 
 class _Listener(asyncio.DatagramProtocol):
-    def __init__(self, heard: Callable[[], None]) -> None:
-        self._heard = heard
+    def __init__(self, work: Callable[[], None], change: Callable[[], None]) -> None:
+        self._work = work
+        self._change = change
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002  # a ring has no content
-        self._heard()
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002  # asyncio gives it
+        if data == _WORK:
+            self._work()
+        else:
+            self._change()
 
 
-async def listen(heard: Callable[[], None]) -> tuple[int, asyncio.DatagramTransport]:
-    """Hang up a bell; return its UDP port on 127.0.0.1 and the transport to close."""
+async def listen(work: Callable[[], None], change: Callable[[], None]) -> tuple[int, asyncio.DatagramTransport]:
+    """Hang up a bell; return its UDP port on 127.0.0.1 and the transport to close.
+
+    `work` is called when messages came, `change` when channels or messages were acted on.
+    """
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: _Listener(heard), local_addr=("127.0.0.1", 0))
+    transport, _ = await loop.create_datagram_endpoint(lambda: _Listener(work, change), local_addr=("127.0.0.1", 0))
     port: int = transport.get_extra_info("sockname")[1]
     return port, transport
 
@@ -39,11 +49,18 @@ class Ringer:
         """Read anew whose bells there are."""
         self._known = self._ports()
 
-    def __call__(self) -> None:
-        """Ring them all."""
+    def work(self) -> None:
+        """Say that there is something to deliver."""
+        self._ring(_WORK)
+
+    def change(self) -> None:
+        """Say that a person or a deployment changed something."""
+        self._ring(b"c")
+
+    def _ring(self, word: bytes) -> None:
         for port in self._known:
             try:
-                self._socket.sendto(b"", ("127.0.0.1", port))
+                self._socket.sendto(word, ("127.0.0.1", port))
             except OSError:
                 self._known = [known for known in self._known if known != port]  # gone: it looks by the clock
 

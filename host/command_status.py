@@ -39,7 +39,7 @@ def control_of(store: Store) -> Control:
     """Return what people may do, with the bells of the running processes."""
     ringer = Ringer(lambda: [row.bell for row in directory.processes(store.connection) if row.bell])
     ringer.refresh()
-    return Control(store, ringer)
+    return Control(store, ringer.change)
 
 
 def describe(store: Store) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def run(assignment: Assignment) -> None:
     ringer.refresh()
     app = create_app(
         folder,
-        Control(store, ringer),
+        Control(store, ringer.change),
         name=assignment.site,
         open_to_all=True,
         zone=assignment.zone,

@@ -77,7 +77,7 @@ class _Doors:
     async def _serve(self, address: str, behind: list[Channel]) -> None:
         first = behind[0]
         connector: SourceConnector = build(registry.load("connector", first.source), first.source_settings)
-        door = Door(first.source, self._process.store, behind, self._process.ring)
+        door = Door(first.source, self._process.store, behind, self._process.ring.work)
         opened = asyncio.Event()
 
         def ready(where: str) -> None:

@@ -34,6 +34,7 @@ async def body(process: Process) -> None:
     await process.store.wake_all()
     lanes = _Lanes(process)
     await lanes.follow()
+    process.work = lanes.ring
     forgetting = asyncio.create_task(_forget(process))
     with Checkpointer(process.store.folder):
         process.ready()

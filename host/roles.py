@@ -63,6 +63,8 @@ class Process:
         self.stopping = asyncio.Event()
         self.ring = Ringer(self._others)
         self.doors: list[str] = []
+        #: What to do when messages came.
+        self.work: Callable[[], None] = self.bell.set
 
     def _others(self) -> list[int]:
         rows = directory.processes(self.store.connection)
@@ -71,11 +73,11 @@ class Process:
     async def run(self, body: Callable[[Process], Coroutine[Any, Any, None]]) -> None:
         """Announce, run the body until it is time to stop, and leave in order."""
         role = self.assignment.role
-        port, transport = await listen(self.bell.set)
+        port, transport = await listen(lambda: self.work(), self.bell.set)  # noqa: PLW0108  # a role sets it later
         directory.announce(self.store.writer, role, os.getpid(), port, ())
         watch_standard_input(asyncio.get_running_loop(), self.stopping)
         self.ring.refresh()
-        self.ring()
+        self.ring.change()
         try:
             async with asyncio.TaskGroup() as group:
                 beating = group.create_task(self._beat())
