@@ -75,7 +75,7 @@ class Process:
         role = self.assignment.role
         port, transport = await listen(lambda: self.work(), self.bell.set)  # noqa: PLW0108  # a role sets it later
         directory.announce(self.store.writer, role, os.getpid(), port, ())
-        watch_standard_input(asyncio.get_running_loop(), self.stopping)
+        watch_standard_input(asyncio.get_running_loop(), self._stop)
         self.ring.refresh()
         self.ring.change()
         try:
@@ -88,6 +88,10 @@ class Process:
             self.ring.close()
             self.store.close()
             self._lock.release()
+
+    def _stop(self) -> None:
+        self.stopping.set()
+        self.bell.set()
 
     def ready(self) -> None:
         """Tell the supervisor, and the pages, where the doors are."""
@@ -111,13 +115,13 @@ def say_ready(doors: list[str]) -> None:
     sys.stdout.buffer.flush()
 
 
-def watch_standard_input(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
+def watch_standard_input(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     """Stop when standard input ends: the supervisor closed it, or is gone."""
 
     def wait() -> None:
         while sys.stdin.buffer.read(4096):
             continue
-        loop.call_soon_threadsafe(stopping.set)
+        loop.call_soon_threadsafe(stop)
 
     threading.Thread(target=wait, name="standard input", daemon=True).start()
 
