@@ -214,7 +214,7 @@ class FhirToHl7:
     def _message(self, part: Plan, action: str, watch: Watch | None = None) -> _Message:
         version, key = part["hl7"], part["maps"][action]
         return _Message(
-            build=Builder(action, self._plan["tables"], version, watch).group(self._plan["maps"][key]),
+            build=Builder(action, self._plan, version, watch).group(self._plan["maps"][key]),
             type=[[text] for text in part["message"][action].split("^")],
             version=version,
             charset=part["charset"],

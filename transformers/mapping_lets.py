@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import available_timezones
 
-from transformers.fhir_path_parse import names_used, parse
+from transformers.fhir_path_parse import names_used
 from transformers.fhir_path_syntax import KEYWORDS, PathSyntaxError
 from transformers.fhir_path_types import ANY, Typed
 from transformers.mapping_desk import Where
 from transformers.mapping_file import did_you_mean
 from transformers.mapping_model import LetRule, Mapping
-from transformers.mapping_paths import RESERVED, Expression, Paths
+from transformers.mapping_paths import RESERVED, Expression, Paths, parsed
 from transformers.mapping_rules import Plan, accepts, format_of, lookup, plain_types, sources
 from transformers.mapping_site import is_zone
 
@@ -47,7 +47,7 @@ def _order(name: str, mapping: Mapping, order: list[str], around: tuple[str, ...
     item = mapping.let[name]
     for text in [item] if isinstance(item, str) else item.from_:
         try:
-            needed = names_used(parse(text))
+            needed = names_used(parsed(text))
         except PathSyntaxError:
             continue
         for other in sorted(needed & mapping.let.keys()):
@@ -58,7 +58,7 @@ def _order(name: str, mapping: Mapping, order: list[str], around: tuple[str, ...
 def _texts_names(item: str | LetRule) -> frozenset[str]:
     """Return the names that a readable item uses."""
     return frozenset(
-        name for text in ([item] if isinstance(item, str) else item.from_) for name in names_used(parse(text))
+        name for text in ([item] if isinstance(item, str) else item.from_) for name in names_used(parsed(text))
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from transformers import fhir_path_types
@@ -25,6 +27,16 @@ RESERVED = frozenset({KNOWN, IT, SITE, *_STANDARD})
 #: What a name gives whose own mistakes are reported elsewhere.
 ANYTHING = Typed(fhir_path_types.ANY, 0, 1)
 BOOLEAN = Typed(frozenset({"boolean"}), 1, 1)
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str) -> list[Any]:
+    """Return the tree of an expression, not to be changed: a file is checked often, and most of it stays as it was.
+
+    Raises:
+        PathSyntaxError: not FHIRPath.
+    """
+    return parse(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +72,7 @@ class Paths:
             inside: further names, those of the blocks around.
         """
         try:
-            tree = parse(text)
+            tree = parsed(text)
         except PathSyntaxError as error:
             self.desk.add("E101", where, str(error), offset=error.column - 1)
             return None
@@ -68,8 +80,10 @@ class Paths:
         known = self._names(inside or {})
         if not self._all_known(where, tree, known):
             return None
-        if SITE in names_used(tree) and not self._put_in_site(where, tree):
-            return None
+        if SITE in names_used(tree):
+            tree = copy.deepcopy(tree)
+            if not self._put_in_site(where, tree):
+                return None
         if names_used(tree) & self.broken:
             return Expression(text, tree, ANYTHING, where)
         gives = fhir_path_types.check(tree, ("Bundle",), known)

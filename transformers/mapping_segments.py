@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from transformers.er7 import Segment
@@ -20,14 +20,20 @@ Build = Callable[[Run, Scope, Numbers, list[Segment]], bool]
 Watch = Callable[[Plan, list[Any]], None]
 
 
+#: Names that mean the same in every block, beside those of `let:`.
+EVERYWHERE = ("it", "known", "resource", "rootResource", "context", "ucum", "sct", "loinc")
+
+
 class Builder:
     """Compiles the parts of a plan for one action."""
 
-    def __init__(self, action: str, tables: Plan, version: str, watch: Watch | None = None) -> None:
+    def __init__(self, action: str, plan: Plan, version: str, watch: Watch | None = None) -> None:
         self._action = action
-        self._tables = tables
+        self._tables = plan["tables"]
+        self._everywhere = {*plan["let"], *EVERYWHERE}
         self._version = version
         self._watch = watch
+        self._memos: dict[str, int] = {}
 
     def group(self, parts: Sequence[Plan]) -> Build:
         """Compile the parts of a message or group, in order."""
@@ -102,7 +108,7 @@ class Builder:
         elif "literal" in rule:
             write = self._given(rule, lambda _run, _scope: [rule["literal"]])
         else:
-            write = self._given(rule, give(rule, self._tables, self._version))
+            write = self._given(rule, give(rule, self._tables, self._version, self._memo(rule)))
         tests = [test(tree) for tree in rule["tests"]]
         if not tests:
             return write
@@ -111,6 +117,16 @@ class Builder:
             return _all_true(tests, run, scope, rule) and write(run, scope, segment, numbers)
 
         return guarded
+
+    def _memo(self, rule: Plan) -> int | None:
+        """Return the number of what a rule converts, the same for all rules that convert it alike.
+
+        None where it depends on the things of a block.
+        """
+        if "as" not in rule or not {name for tree in rule["from"] for name in _names(tree)} <= self._everywhere:
+            return None
+        content = repr([rule["from"], rule["as"], rule["options"], rule.get("rows"), rule["unmapped"]])
+        return self._memos.setdefault(content, len(self._memos))
 
     def _number(self, rule: Plan) -> Write:
         up, to, kind = rule["number"], rule["to"], level(rule)
@@ -125,7 +141,7 @@ class Builder:
 
     def _given(self, rule: Plan, values: Give) -> Write:
         to = rule["to"]
-        field, repetition, component, _ = to
+        field, repetition, component, subcomponent = to
         given = values if self._watch is None else self._watched(rule, values)
 
         def write_field(run: Run, scope: Scope, segment: Segment, _: Numbers) -> bool:
@@ -140,7 +156,21 @@ class Builder:
                 _put(segment, to, found[0])
             return bool(found)
 
-        return write_field if component is None and repetition is None else write_part
+        def write_component(run: Run, scope: Scope, segment: Segment, _: Numbers) -> bool:
+            found = given(run, scope)
+            if not found:
+                return False
+            repetitions = segment[field]
+            if repetitions and len(repetitions[0]) > before:
+                repetitions[0][before] = found[0]
+            else:
+                _put(segment, to, found[0])
+            return True
+
+        if component is None and repetition is None:
+            return write_field
+        before = (component or 1) - 1
+        return write_component if repetition is None and subcomponent is None else write_part
 
     def _watched(self, rule: Plan, values: Give) -> Give:
         def watched(run: Run, scope: Scope) -> list[Any]:
@@ -242,6 +272,15 @@ def _all_true(tests: list[Callable[[Scope], bool]], run: Run, scope: Scope, rule
     except PathError as error:
         run.wrong("E302", rule, f"when: {error}")
         return False
+
+
+def _names(tree: Any) -> Iterator[str]:
+    """Return the %names that an expression uses."""
+    if tree and tree[0] == "name":
+        yield tree[2]
+    for part in tree:
+        if isinstance(part, list):
+            yield from _names(part)
 
 
 def _applies(part: Plan, action: str) -> bool:

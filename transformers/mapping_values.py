@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from messages.problem import Place, Problem, Problems
@@ -28,6 +29,8 @@ class Run:
     scope: Scope
     zone_of: Callable[[Run], str]
     problems: list[Problem] = field(default_factory=list)
+    #: What several rules convert alike, by their number.
+    memo: dict[int | None, list[Any]] = field(default_factory=dict)
     _zone: str | None = None
 
     @property
@@ -120,20 +123,26 @@ def source(rule: Plan) -> Path:
     return first
 
 
-def give(rule: Plan, tables: Plan, version: str) -> Give:
-    """Compile a rule with `from:`, up to its `default:`, `required:` and the number of its values."""
+def give(rule: Plan, tables: Plan, version: str, memo: int | None = None) -> Give:
+    """Compile a rule with `from:`, up to its `default:`, `required:` and the number of its values.
+
+    Args:
+        rule: of the plan.
+        tables: of the plan, for formats.
+        version: of HL7.
+        memo: number under which rules that convert the same value the same way share it (`same:`); None for none.
+    """
     shape = level(rule)
     if "as" in rule:
-        values = _formatted(rule, tables, version, shape)
+        values = _formatted(rule, tables, version, shape, memo)
     elif "cells" in rule:
         values = _looked_up(rule, _text_shape(shape))
     else:
         values = _plain(rule, _text_shape(shape))
     default = [rule["default"]] if rule.get("default") is not None else None
-    required, several = rule.get("required"), rule.get("all")
+    required, several, here = rule.get("required"), rule.get("all"), place(rule["at"])
 
     def run(state: Run, scope: Scope) -> list[Any]:
-        before = len(state.problems)
         try:
             found = values(state, scope)
         except PathError as error:
@@ -142,7 +151,8 @@ def give(rule: Plan, tables: Plan, version: str) -> Give:
         if not found:
             if default is not None:
                 return default
-            if required and len(state.problems) == before:
+            # What was found and could not be converted is not missing.
+            if required and not any(problem.place == here for problem in state.problems):
                 state.wrong("E301", rule, f"{rule['name']} is required: {rule['source']} gave nothing")
         elif len(found) > 1 and not several:
             text = f"{rule['name']} takes one value: {rule['source']} gave {len(found)}"
@@ -157,7 +167,10 @@ def _plain(rule: Plan, shape: Callable[[str], Any]) -> Give:
     path = source(rule)
 
     def run(_: Run, scope: Scope) -> list[Any]:
-        return [shape(text) for text in texts(path(scope)) if text]
+        values = path(scope)
+        if len(values) == 1 and isinstance(values[0], str):
+            return [shape(values[0])] if values[0] else []
+        return [shape(text) for text in texts(values) if text]
 
     return run
 
@@ -191,47 +204,61 @@ def _looked_up(rule: Plan, shape: Callable[[str], Any]) -> Give:
     return run
 
 
-def _formatted(rule: Plan, tables: Plan, version: str, shape: str) -> Give:
+def _formatted(rule: Plan, tables: Plan, version: str, shape: str, memo: int | None) -> Give:
     path, convert = source(rule), _converter(rule, tables, version)
-    text_shape, repetition_shape = _text_shape(shape), _repetition_shape(shape)
+    is_text = FORMATS[rule["as"]].gives == "text"
+    shaped = _text_shape(shape) if is_text else _repetition_shape(shape)
+    as_it_is = shape == "field" and not is_text
 
     def run(state: Run, scope: Scope) -> list[Any]:
-        return [
-            text_shape(item) if isinstance(item, str) else repetition_shape(item)
-            for item in convert(state, path(scope))
-        ]
+        values = path(scope)
+        if not values:
+            return values
+        found = convert(state, values)
+        return found if as_it_is else [shaped(item) for item in found]
 
-    return run
+    def shared(state: Run, scope: Scope) -> list[Any]:
+        found = state.memo.get(memo)
+        if found is None:
+            values = path(scope)
+            found = convert(state, values) if values else values
+            if not state.problems:
+                state.memo[memo] = found
+        return found if as_it_is else [shaped(item) for item in found]
+
+    return run if memo is None else shared
 
 
 def _converter(rule: Plan, tables: Plan, version: str) -> Callable[[Run, list[Any]], list[Any]]:
     """Compile a format with its options and table."""
     format_, options = FORMATS[rule["as"]], rule["options"]
-    rows, skip = rule.get("rows"), rule["unmapped"] == "skip"
+    function, skip = format_.function, rule["unmapped"] == "skip"
     zoned = format_.primitive == "TS"
-    contexts: dict[str, FormatContext] = {}
-
-    def context(state: Run) -> FormatContext:
-        zone = state.zone if zoned else "UTC"
-        if zone not in contexts:
-            table = tables[rows] if rows else None
-            contexts[zone] = FormatContext(zone=zone, table=table, table_name=rows or "", version=version)
-        return contexts[zone]
+    context = _contexts(rule.get("rows"), tables, version)
 
     def run(state: Run, values: list[Any]) -> list[Any]:
-        if not values:
-            return values
         try:
-            return format_.function(values, options, context(state))
+            return function(values, options, context(state.zone if zoned else "UTC"))
         except UnknownCode as error:
             if skip:
-                return _known(format_, options, values, context(state))
+                return _known(format_, options, values, context(state.zone if zoned else "UTC"))
             state.wrong("E303", rule, f"{rule['name']}: {error}")
         except ValueError as error:
             state.wrong("E304", rule, f"{rule['name']}: as: {rule['as']} of {rule['source']}: {error}")
         return []
 
     return run
+
+
+def _contexts(rows: str | None, tables: Plan, version: str) -> Callable[[str], FormatContext]:
+    """Return what makes a format's context for a zone; each is made once."""
+    table = tables[rows] if rows else None
+
+    @cache
+    def context(zone: str) -> FormatContext:
+        return FormatContext(zone=zone, table=table, table_name=rows or "", version=version)
+
+    return context
 
 
 def _known(format_: Format, options: Plan, values: list[Any], context: FormatContext) -> list[Any]:
@@ -259,7 +286,8 @@ def named(plan: Plan, version: str = "2.5.1") -> Callable[[Scope], list[Any]]:
         path, convert = source(plan), _converter(plan, {}, version)
 
         def values(state: Run) -> list[Any]:
-            return convert(state, path(state.scope))
+            found = path(state.scope)
+            return convert(state, found) if found else found
 
     elif "cells" in plan:
         looked_up = _looked_up(plan, lambda text: text)
