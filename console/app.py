@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Flask
+from flask.json.provider import DefaultJSONProvider
 from jinja2 import StrictUndefined
 from waitress.server import create_server
 
@@ -54,6 +55,9 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     app.extensions["desk"] = Desk(
         name=name, zone=ZoneInfo(zone), reader=Reader(folder), control=control, describe=describe
     )
+    # JSON in the order in which a person reads it.
+    app.json = DefaultJSONProvider(app)
+    app.json.sort_keys = False
     guard.install(app)
     app.register_blueprint(pages)
     _set_up_templates(app)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 
 import pytest
 
+from console import reader, status
 from console.searches import Searches
 from console.status import State
 from messages.lifecycle import SHARES, Event, Status
@@ -352,3 +354,8 @@ def test_what_is_not_there_is_said_in_the_same_look(client, address):
 @pytest.mark.parametrize("address", ["/messages?before=x", "/messages?status=LOST", "/refused?before=-1"])
 def test_a_filter_that_means_nothing_is_refused(client, address):
     assert client.get(address).status_code == 400
+
+
+@pytest.mark.parametrize("module", [reader, status])
+def test_the_examples_in_the_docstrings_are_true(module):
+    assert doctest.testmod(module) == (0, sum(len(found.examples) for found in doctest.DocTestFinder().find(module)))
