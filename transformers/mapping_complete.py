@@ -164,7 +164,7 @@ def _counted(rule: Plan, levels: tuple[bool, ...]) -> Plan:
     """Say what `number: true` counts: steps up from the segment to the nearest part that HL7 repeats."""
     kept = {key: value for key, value in rule.items() if key not in ("where", "maybe")}
     if "parts" in rule:
-        kept["parts"] = [_counted(one, levels) for one in rule["parts"]]
+        kept["parts"] = [_counted(one, (*levels, True)) for one in rule["parts"]]
     if "number" in rule:
         kept["number"] = next((up for up, repeats in enumerate(reversed(levels)) if repeats), len(levels))
     return kept

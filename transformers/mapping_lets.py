@@ -100,7 +100,7 @@ def value(paths: Paths, where: Where, name: str, rule: LetRule) -> tuple[Plan | 
         gives = Typed(frozenset({"string"}), gives.minimum, gives.maximum)
     elif rule.table is not None:
         cells = lookup(paths, where, rule, found)
-        plan["cells"] = cells
+        plan["cells"] = {code: cell or None for code, cell in cells.items()}
         plan["table"] = rule.table if isinstance(rule.table, str) else "of this name"
         minimum = 0 if rule.on_unmapped == "skip" else gives.minimum
         gives = Typed(frozenset({"string"}), minimum, gives.maximum)
@@ -132,7 +132,7 @@ def zone(paths: Paths, mapping: Mapping) -> Plan:
         item = LetRule.model_validate({"from": item})
     plan, _ = value(paths, ("zone",), "zone", item)
     for code, cell in (plan or {}).get("cells", {}).items():
-        if not is_zone(cell):
+        if not is_zone(cell or ""):
             near = did_you_mean(cell, available_timezones()) if cell else "fill the cell"
             desk.add("E134", ("zone", "table"), f"'{cell}' (row {code}) is no time zone", near)
     return plan or {}

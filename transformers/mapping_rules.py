@@ -184,7 +184,9 @@ def _source(  # noqa: PLR0913, PLR0917 - where it stands
         _converted(desk, where, goal, rule, found, plan)
     elif rule.table is not None:
         cells = lookup(paths, where, rule, found)
-        plan["cells"] = {code: literal(desk, (*where, "table"), goal, cell) for code, cell in cells.items() if cell}
+        plan["cells"] = {
+            code: literal(desk, (*where, "table"), goal, cell) if cell else None for code, cell in cells.items()
+        }
         plan["table"] = rule.table if isinstance(rule.table, str) else "of this rule"
     else:
         _plain(desk, found, goal)
