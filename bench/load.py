@@ -18,6 +18,7 @@ import sys
 import time
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,19 +38,19 @@ class Log(NamedTuple):
 class Load:
     """All clients of one run."""
 
-    def __init__(self, host: str, port: int, first: int) -> None:
+    def __init__(self, host: str, ports: Sequence[int], first: int) -> None:
         self.log = Log(array("q"), array("d"), array("d"))
         #: How many answers there were of each status that is not 2xx.
         self.refused: Counter[int] = Counter()
         self._bookings = Bookings()
-        self._peer = host, port
+        self._peers = [(host, port) for port in ports]
         self._next = first
         self._ends = 0.0
 
     def run(self, clients: int, seconds: float) -> None:
         """Post for so many seconds and wait for the last answers."""
         with selectors.DefaultSelector() as selector:
-            waiting = {_Client(self, self._peer) for _ in range(clients)}
+            waiting = {_Client(self, self._peers[number % len(self._peers)]) for number in range(clients)}
             for client in waiting:
                 selector.register(client.line, selectors.EVENT_READ, client)
             self._ends = time.perf_counter() + seconds
@@ -141,7 +142,7 @@ def main() -> int:
     """Run from the command line; 0 when every booking was answered 2xx."""
     parser = argparse.ArgumentParser(prog="bench.load", description="Posts bookings as fast as they are answered.")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, nargs="+", required=True, help="clients are shared out to several")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--first", type=int, default=FIRST_NUMBER, help="number of the first booking, nine digits")

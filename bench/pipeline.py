@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -55,7 +56,7 @@ class Bench:
         self._folder = folder
         self._first = FIRST_NUMBER
         #: Bookings that were answered 2xx, by system.
-        self.accepted = {"host": 0, "floor": 0}
+        self.accepted: Counter[str] = Counter()
 
     def run(self, system: System, clients: int, seconds: float) -> Figures:
         """Load a system for some seconds, wait until all is delivered, and return what it cost.
@@ -72,13 +73,14 @@ class Bench:
         spent = cpu_seconds(pids) - before
         receipts = system.sink.take()
         assert system.pids() == pids, f"a process of the {system.name} was started again"
-        assert sorted(receipts.numbers) == sorted(log.numbers), f"the {system.name} lost, repeated or made messages"
+        wrong = unlike(log.numbers, receipts.numbers)
+        assert not wrong, f"the {system.name}: {wrong}"
         return _figures(log, receipts, spent, memory)
 
     def _load(self, system: System, clients: int, seconds: float) -> Log:
         out = self._folder / "answers"
         subprocess.run(
-            [sys.executable, "-m", "bench.load", "--port", str(system.port), "--clients", str(clients),
+            [sys.executable, "-m", "bench.load", "--port", *map(str, system.ports), "--clients", str(clients),
              "--seconds", str(seconds), "--first", str(self._first), "--out", str(out)],
             cwd=HOUSE, check=True, stdout=subprocess.PIPE,
         )  # fmt: skip
@@ -94,6 +96,15 @@ class Bench:
                 seen, since = count, time.monotonic()
             assert time.monotonic() - since < PATIENCE, f"the {system.name} stopped at {count} of {wanted} deliveries"
             time.sleep(0.05)
+
+
+def unlike(accepted: Iterable[int], received: Iterable[int]) -> str:
+    """Return what is wrong where the receiver does not have exactly what was accepted; nothing when it has."""
+    balance = Counter(accepted)
+    balance.subtract(received)
+    lost = sum(count for count in balance.values() if count > 0)
+    more = -sum(count for count in balance.values() if count < 0)
+    return f"{lost} lost, {more} too many" if lost or more else ""
 
 
 def _figures(log: Log, receipts: Receipts, spent: float, memory: float) -> Figures:
@@ -142,7 +153,7 @@ def measure(folder: Path, *, only: str | None, clients: Sequence[int], seconds: 
             for number in clients:
                 for system in systems:
                     runs.setdefault((system.name, number), []).append(bench.run(system, number, seconds))
-                    _progress(system, number, runs[system.name, number][-1])
+                    tell(system, number, runs[system.name, number][-1])
     finally:
         stored = {system.name: system.stop() for system in systems}
     for name, count in stored.items():
@@ -161,7 +172,8 @@ def _result(runs: dict[tuple[str, int], list[Figures]], clients: int) -> dict[st
     return result
 
 
-def _progress(system: System, clients: int, run: Figures) -> None:
+def tell(system: System, clients: int, run: Figures) -> None:
+    """Say on standard error how a run went, and how fast the machine is just now."""
     said = " ".join(f"{name}={value:.2f}" for name, value in asdict(run).items())
     print(f"{system.name} clients={clients} pace={pace():.0f} ms {said}", file=sys.stderr)
 

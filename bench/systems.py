@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -53,8 +54,8 @@ class System(Protocol):
 
     name: str
     sink: Sink
-    #: Port that takes FHIR.
-    port: int
+    #: Ports that take FHIR.
+    ports: list[int]
 
     def pids(self) -> list[int]:
         """Return all its processes."""
@@ -79,7 +80,7 @@ class Floor:
             "--connections", str(connections),
         )  # fmt: skip
         said = first_line(self._process)
-        self.port = int(said["listening"])
+        self.ports = [int(said["listening"])]
         self._pids = [int(pid) for pid in said["pids"]]
 
     def pids(self) -> list[int]:
@@ -97,19 +98,23 @@ class Floor:
 
 
 class Host:
-    """`plugin-host run` with a copy of a site, free ports, and a new folder for its store."""
+    """`plugin-host run` with a copy of the shipped site, free ports, and a store of its own.
 
-    name = "host"
+    `folder / "site"` and `folder / "data"` are used as they are when they are there; `ports` are those of its doors.
+    """
 
-    def __init__(self, folder: Path, site: Path = HOUSE / "mappings") -> None:
-        folder.mkdir(parents=True)
+    def __init__(self, folder: Path, *, name: str = "host", ports: Sequence[int] = ()) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.name = name
         self.sink = Sink(folder)
         self._data = folder / "data"
-        shutil.copytree(site, folder / "site")
-        self.port, console = free_ports(2)
+        if not (folder / "site").exists():
+            shutil.copytree(HOUSE / "mappings", folder / "site")
+        port, console = free_ports(2)
+        self.ports = list(ports) or [port]
         environment = os.environ | {
             "PLUGIN_HOST_DATA": str(self._data),
-            "PLUGIN_HOST_FHIR_PORT": str(self.port),
+            "PLUGIN_HOST_FHIR_PORT": str(port),
             "PLUGIN_HOST_CONSOLE_PORT": str(console),
             "POWERSERVER_HOST": "127.0.0.1",
             "POWERSERVER_MLLP_PORT": str(self.sink.port),
