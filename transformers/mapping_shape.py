@@ -100,25 +100,33 @@ def _way(document: Document, steps: Sequence[str | int]) -> Steps:
 
 
 def _smallest(way: Steps) -> Steps:
-    """Return the entry to leave out: the innermost target of a `map:`, an item of let:, index: or tests:, or itself."""
+    """Return the entry to leave out: the innermost target of a `map:`, an item of let:, index: or route:, or itself."""
+    if way[:1] == ("tests",):
+        return way[:1]
     for position in range(len(way) - 2, -1, -1):
-        if way[position] in ("map", "let", "index", "tests", "route"):
+        if way[position] in ("map", "let", "index", "route"):
             return way[: position + 2]
     return way
 
 
 def _without(data: Any, way: Steps) -> Any:
-    """Return a copy of the data without one entry."""
+    """Return a copy of the data without one entry. In a list it is replaced: the places of the others must not move."""
     first, *rest = way
     if isinstance(data, list):
         position = int(first)
-        kept = [_without(data[position], tuple(rest))] if rest else []
-        return [*data[:position], *kept, *data[position + 1 :]]
+        item = _without(data[position], tuple(rest)) if rest else _harmless(data[position])
+        return [*data[:position], item, *data[position + 1 :]]
     if not isinstance(data, dict) or first not in data:
         return data
     if rest:
         return data | {first: _without(data[first], tuple(rest))}
     return {key: value for key, value in data.items() if key != first}
+
+
+def _harmless(line: Any) -> dict[str, str]:
+    """Return a line of the route that is never true and keeps the action of the broken one."""
+    action = line.get("do") if isinstance(line, dict) else None
+    return {"when": "false", "do": action} if isinstance(action, str) else {"when": "false", "filter": "-"}
 
 
 def _problem(document: Document, kind: type[BaseModel], detail: ErrorDetails) -> Problem:
