@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from transformers.code_table import CODES as TABLE_CODES
 from transformers.mapping_codes import CODES as MAPPING_CODES
+from transformers.mapping_codes import Explanation
+
+#: Of `host.site`: what concerns plug-ins and the site as a whole.
+SITE_CODES = {
+    "E150": Explanation(
+        "Two mapping files define the same channel.",
+        "channel: appointments   (in two files)",
+        "Give each file's channel a name of its own.",
+    ),
+    "E151": Explanation(
+        "The file names a connector or transformer that is not installed, or that is broken.",
+        "connector: mllp",
+        "See plugin-host plugins for the names, and for the reason of a broken one.",
+    ),
+    "E152": Explanation(
+        "A connector stands on the wrong side: a listener cannot send, a sender cannot receive.",
+        "from: { connector: mllp-sender, … }",
+        "Use a listener or reader under from:, a sender or writer under destinations:.",
+    ),
+    "E153": Explanation(
+        "A setting of a connector is unknown, missing, or not of its type.",
+        "answer_within: half a minute",
+        "Correct it where it stands: in the mapping file, or with the station in site.yaml.",
+    ),
+    "E154": Explanation(
+        "The status page would answer other machines, and there are no accounts yet.",
+        "console: { host: 0.0.0.0 }",
+        "Write 127.0.0.1.",
+    ),
+}
 
 
-class Explained(Protocol):
-    """What is known of a code."""
-
-    @property
-    def cause(self) -> str:
-        """What makes it."""
-        ...
-
-    @property
-    def example(self) -> str:
-        """A line that makes it."""
-        ...
-
-    @property
-    def cure(self) -> str:
-        """What to do."""
-        ...
-
-
-def codes() -> dict[str, Explained]:
+def codes() -> dict[str, Explanation]:
     """Return code → explanation."""
-    return {**MAPPING_CODES, **TABLE_CODES}
+    tables = {code: Explanation(*words) for code, words in TABLE_CODES.items()}
+    return {**MAPPING_CODES, **tables, **SITE_CODES}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import orjson
 
 from channels import registry
 from channels.settings import mistakes
-from messages.problem import Place, Problem
+from messages.problem import Place, Problem, Problems
 from store import directory
 from store.connection import Connection
 from store.writer import Writer
@@ -52,7 +53,20 @@ def read_site(folder: Path) -> Site:
     Raises:
         Problems: all that is wrong with it.
     """
-    return load_site(folder, os.environ)
+    site = load_site(folder, os.environ)
+    host = str(site.console["host"])
+    if not _is_loopback(host):
+        text = f"console.host is {host}: the status page has no accounts yet, so it answers on this machine only"
+        place = site.place(("console", "host"))
+        raise Problems([Problem(code="E154", text=text, hint="write 127.0.0.1", place=place)])
+    return site
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.IPv4Address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def check_files(site: Site, paths: Iterable[Path]) -> list[CheckedFile]:

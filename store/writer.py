@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -80,6 +81,7 @@ class Writer:
         self._name = name
         self._high_water = high_water
         self._queue: list[_Waiting[Any]] = []
+        self._turn = threading.Lock()
 
     async def run(self, work: Work[T]) -> T:
         """Run `work` in the next shared transaction and return its result once that is on the disk.
@@ -97,8 +99,9 @@ class Writer:
         return await waiting.future
 
     def now(self, work: Work[T]) -> T:
-        """Run `work` in a transaction of its own, at once: for commands and pages, which have no loop."""
-        result = self._commit([work])[0]
+        """Run `work` in a transaction of its own, at once: for commands and pages, whose threads take turns."""
+        with self._turn:
+            result = self._commit([work])[0]
         if isinstance(result, Exception):
             raise result
         return result  # type: ignore[no-any-return]  # _commit gives back what the works gave

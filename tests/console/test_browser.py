@@ -23,7 +23,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 ARTEFACTS = ROOT / "test-artefacts"
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium fonts-dejavu")
+assert CHROMIUM, "the browser tests need Chromium: apt-get install chromium fonts-dejavu-core"
 
 
 @pytest.fixture(scope="module")
