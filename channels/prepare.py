@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from transformers.base import Filtered, Given
 log = logging.getLogger(__name__)
 
 RESENT = "sent before without an answer; the same bytes go again"
+BUG = "a bug of the transformer"
 HELD = "sent without an answer: look whether it arrived, then retry or cancel"
 
 
@@ -54,7 +56,18 @@ def prepare(channel: Channel, destination: Destination, work: Work, mark: Mark) 
 
 
 def _mapped(channel: Channel, destination: Destination, work: Work) -> Prepared:
-    message, delivery = work.message, work.delivery
+    step = _mapping(channel, destination, work)
+    return Prepared(
+        steps=(step,), status=after(step.status, step.event), encoded=step.encoded, control_id=step.control_id
+    )  # fmt: skip
+
+
+def _mapping(channel: Channel, destination: Destination, work: Work) -> Step:
+    """Map by the revision that runs, whichever accepted the message; the step says which it was."""
+    message = work.message
+    outcome = functools.partial(
+        Step, delivery=work.delivery.id, status=Status.RECEIVED, revision=channel.revision, known=work.known
+    )
     given = Given(
         now=datetime.now(UTC), control_id=control_id(), destination=destination.name, focus=message.focus,
         known=work.known,
@@ -62,21 +75,15 @@ def _mapped(channel: Channel, destination: Destination, work: Work) -> Prepared:
     try:
         result = channel.transformer.transform(channel.transformer.load(message.body), given)
     except Problems as problems:
-        return _ended(delivery.id, Status.RECEIVED, Event.UNMAPPABLE, str(problems))
+        return outcome(event=Event.UNMAPPABLE, reason=str(problems))
     except Exception as error:
         # A bug of the transformer concerns this message; the others must not wait for it.
         log.exception("a transformer failed", extra={"channel": channel.name, "message_id": message.id})
-        return _ended(
-            delivery.id, Status.RECEIVED, Event.UNMAPPABLE, f"a bug of the transformer: {type(error).__name__}"
-        )
+        return outcome(event=Event.UNMAPPABLE, reason=f"{BUG}: {type(error).__name__}")
     if isinstance(result, Filtered):
-        return _ended(delivery.id, Status.RECEIVED, Event.RULED_OUT, result.reason)
-    step = Step(
-        delivery=delivery.id, status=Status.RECEIVED, event=Event.MAPPED, encoded=result.encoded,
-        control_id=result.control_id, action=result.action,
-    )  # fmt: skip
-    return Prepared(
-        steps=(step,), status=Status.TRANSFORMED, encoded=result.encoded, control_id=result.control_id
+        return outcome(event=Event.RULED_OUT, reason=result.reason)
+    return outcome(
+        event=Event.MAPPED, encoded=result.encoded, control_id=result.control_id, action=result.action
     )  # fmt: skip
 
 

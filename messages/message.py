@@ -66,6 +66,9 @@ class Step:
     encoded: bytes | None = None
     control_id: str | None = None
     action: str | None = None
+    #: With MAPPED, RULED_OUT and UNMAPPABLE: the revision that said so, and what `%known` was.
+    revision: str | None = None
+    known: bool | None = None
     #: With an answer: the peer's bytes as they came.
     response: bytes | None = None
     #: With QUEUED as the outcome: seconds to wait before the next attempt.

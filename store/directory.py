@@ -10,9 +10,13 @@ import orjson
 
 from store.connection import Connection
 from store.queries import DESTINATIONS
+from store.revisions import Choice, record
 from store.writer import Transaction, Writer
 
 STATES = ("started", "paused", "stopped")
+
+#: A revision runs because the host was started with its file.
+STARTED = Choice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +105,12 @@ def plan(connection: Connection, channel: int, revision: str) -> dict[str, objec
     return orjson.loads(row[0]) if row else None
 
 
-def deploy(writer: Writer, new: NewRevision) -> None:
-    """Make a revision the one that runs; an older one stays in the store."""
-    writer.now(lambda tx: _deploy(tx, new))
+def deploy(writer: Writer, new: NewRevision, choice: Choice = STARTED) -> None:
+    """Make a revision the one that runs, in one transaction; an older one stays in the store."""
+    writer.now(lambda tx: _deploy(tx, new, choice))
 
 
-def _deploy(tx: Transaction, new: NewRevision) -> None:
+def _deploy(tx: Transaction, new: NewRevision, choice: Choice) -> None:
     tx.execute(
         "INSERT INTO channel (name, title, state, changed_at) VALUES (?, ?, 'started', ?) "
         "ON CONFLICT (name) DO NOTHING",
@@ -121,6 +125,7 @@ def _deploy(tx: Transaction, new: NewRevision) -> None:
         "UPDATE channel SET revision = ?, title = ?, problem = NULL WHERE number = ?",
         (new.revision, new.title, number),
     )
+    record(tx, number, new.revision, choice)
     for name, blocks in new.destinations.items():
         ordinal = tx.execute("SELECT count(*) FROM destination WHERE channel = ?", (number,)).fetchone()[0]
         if ordinal >= DESTINATIONS:

@@ -53,7 +53,7 @@ MOVE = """
         refusals = refusals + ?, action = coalesce(?, action)
     WHERE id = ? AND status = ? RETURNING destination, lane"""
 
-INSERT_EVENT = "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?)"
+INSERT_EVENT = "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 INSERT_OUTGOING = "INSERT INTO outgoing VALUES (?, ?, ?)"
 

@@ -203,6 +203,8 @@ class TimelineEntry:
     reason: str | None
     by: str | None
     response: bytes | None
+    #: Of a mapping: the revision that did it.
+    revision: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,12 +236,15 @@ def detail(connection: Connection, message_id: str) -> MessageDetail | None:
         return None
     span = (line.number * DESTINATIONS, line.number * DESTINATIONS + DESTINATIONS - 1)
     timeline: dict[int, list[TimelineEntry]] = {}
-    for delivery, at, event, status, reason, by, response in connection.execute(
+    for delivery, at, event, status, reason, by, response, revision in connection.execute(
         # Mapping and claiming share a commit and so a time.
-        "SELECT * FROM event WHERE delivery BETWEEN ? AND ? ORDER BY delivery, at, event = 'claimed'",
+        "SELECT delivery, at, event, status, reason, done_by, response, revision FROM event "
+        "WHERE delivery BETWEEN ? AND ? ORDER BY delivery, at, event = 'claimed'",
         span,
     ):
-        entry = TimelineEntry(at=at, event=event, status=status, reason=reason, by=by, response=response)
+        entry = TimelineEntry(
+            at=at, event=event, status=status, reason=reason, by=by, response=response, revision=revision
+        )  # fmt: skip
         timeline.setdefault(delivery, []).append(entry)
     return MessageDetail(
         line=line, revision=row[1], peer=row[2], content_type=row[3], body=row[4], answer_status=row[5],

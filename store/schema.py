@@ -38,10 +38,11 @@ CREATE INDEX delivery_unfinished ON delivery (lane, id)
 CREATE INDEX delivery_parked ON delivery (destination, id) WHERE status = 'ERROR';
 CREATE TABLE outgoing (delivery INTEGER PRIMARY KEY, control_id TEXT NOT NULL, encoded BLOB NOT NULL);
 CREATE INDEX outgoing_control_id ON outgoing (control_id);
--- The timeline; append-only.
+-- The timeline; append-only. Of a mapping also the revision that did it, and what %known was.
 CREATE TABLE event (
     delivery INTEGER NOT NULL, at REAL NOT NULL, event TEXT NOT NULL, status TEXT NOT NULL,
-    reason TEXT, done_by TEXT, response BLOB, PRIMARY KEY (delivery, at, event)) WITHOUT ROWID;
+    reason TEXT, done_by TEXT, response BLOB, revision TEXT, known INTEGER,
+    PRIMARY KEY (delivery, at, event)) WITHOUT ROWID;
 CREATE TABLE lane (
     id INTEGER PRIMARY KEY, destination INTEGER NOT NULL, key BLOB NOT NULL, state INTEGER NOT NULL,
     head INTEGER);
@@ -70,6 +71,11 @@ CREATE TABLE destination (
 CREATE TABLE revision (
     channel INTEGER NOT NULL, revision TEXT NOT NULL, made_at REAL NOT NULL, source TEXT NOT NULL, plan TEXT NOT NULL,
     PRIMARY KEY (channel, revision)) WITHOUT ROWID;
+-- Which revision ran since when, and who chose it; append-only.
+CREATE TABLE deployment (
+    number INTEGER PRIMARY KEY, channel INTEGER NOT NULL, at REAL NOT NULL, revision TEXT NOT NULL,
+    how TEXT NOT NULL, done_by TEXT, reason TEXT, on_disk TEXT);
+CREATE INDEX deployment_channel ON deployment (channel, number);
 -- How many deliveries stand where, kept in the transaction that moves them.
 CREATE TABLE level (
     destination INTEGER NOT NULL, status TEXT NOT NULL, n INTEGER NOT NULL,

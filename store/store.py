@@ -251,7 +251,7 @@ def apply_step(tx: Transaction, step: Step) -> bool:
     destination, lane = row
     tx.execute(
         queries.INSERT_EVENT,
-        (step.delivery, tx.now, step.event, status, step.reason, step.by, step.response),
+        (step.delivery, tx.now, step.event, status, step.reason, step.by, step.response, step.revision, step.known),
     )
     if step.encoded is not None:
         tx.execute(queries.INSERT_OUTGOING, (step.delivery, step.control_id, step.encoded))
