@@ -1,0 +1,47 @@
+"""docs/mapping-language.md is right: every word and format is in it, and its examples are mappings."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from transformers import mapping_model
+from transformers.formats import FORMATS
+from transformers.mapping_check import check_mapping
+from transformers.mapping_file import parse
+from transformers.mapping_site import load_site
+from transformers.mapping_tests import run_tests
+
+HOUSE = Path(__file__).parents[1]
+PAGE = (HOUSE / "docs/mapping-language.md").read_text()
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+PARTS = ("Mapping", "From", "Destination", "Retry", "After", "LetRule", "Route", "Rule", "Block", "Test", "SiteFile")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_word_of_the_language_is_explained(part):
+    words = [field.alias or name for name, field in getattr(mapping_model, part).model_fields.items()]
+
+    assert [word for word in words if f"`{word}" not in PAGE and f"{word}:" not in PAGE] == []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_named(name):
+    assert f"`{name}`" in PAGE
+
+
+def test_the_whole_file_is_fit_to_run_and_passes_its_tests(tmp_path):
+    (tmp_path / "example.yaml").write_text(EXAMPLES[0])
+
+    checked = check_mapping(tmp_path / "example.yaml", load_site(HOUSE / "mappings", {}))
+
+    assert list(map(str, checked.problems)) == []
+    assert [result.differences for result in run_tests(checked, HOUSE / "mappings")] == [()]
+
+
+@pytest.mark.parametrize("example", EXAMPLES[1:], ids=lambda example: example.partition(":")[0])
+def test_every_other_example_is_a_part_of_a_file(example):
+    part = parse(example, "docs").data
+    whole = parse(EXAMPLES[0], "docs").data
+
+    mapping_model.Mapping.model_validate(whole | part)
