@@ -1,102 +1,171 @@
-"""`plugin-host messages find|show|retry|reprocess|cancel` and `plugin-host reconcile`."""
+"""`plugin-host messages find|show|retry|reprocess|cancel`."""
 
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
-import orjson
 
 from channels.control import Act, NoSuchMessage
-from host.command_line import EXIT_FINDINGS, EXIT_IN_PART, EXIT_REFUSED, json_option, site_option
-from host.command_status import control_of, open_store
+from host.command_access import control_of, opened_store, who
+from host.command_line import (
+    EXIT_FINDINGS,
+    EXIT_IN_PART,
+    EXIT_REFUSED,
+    Failure,
+    Group,
+    complete_channel,
+    json_option,
+    print_json,
+    site_option,
+    suggestion,
+)
 from messages.lifecycle import Status
-from store import reads
+from store import directory, reads
 
 
-@click.group(name="messages")
+@click.group(name="messages", cls=Group)
 def messages_command() -> None:
-    """Find, show, retry and cancel messages."""
+    """Find, show, retry, reprocess and cancel messages.
+
+    What they print may hold patient data: it is for the screen of the person who asked.
+    """
 
 
 @messages_command.command()
 @click.argument("query", default="")
-@click.option("--channel", help="Only this channel.")
+@click.option("--channel", help="Only this channel.", shell_complete=complete_channel)
 @click.option("--status", type=click.Choice([status.value for status in Status]), help="Only with a delivery in it.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @site_option
 @json_option
 def find(query: str, channel: str | None, status: str | None, limit: int, site: Path, as_json: bool) -> None:
-    """List messages, newest first: those with a searchable value, a message id or a control id equal to QUERY."""
-    store = open_store(site)
-    lines = reads.find(store.connection, reads.Search(query=query, channel=channel, status=status, limit=limit))
-    store.close()
+    """List messages, newest first.
+
+    QUERY is a searchable value (booking, accession, medical record number), a message's id or its control id
+    (MSH-10). Exit code 1 when there is none.
+    """
+    with opened_store(site) as store:
+        names = [row.name for row in directory.channels(store.connection)]
+        if channel is not None and channel not in names:
+            raise click.UsageError(f"There is no channel '{channel}': {suggestion(channel, names)}")
+        lines = reads.find(store.connection, reads.Search(query=query, channel=channel, status=status, limit=limit))
     if as_json:
-        click.echo(orjson.dumps({"schema": 1, "messages": [dataclasses.asdict(line) for line in lines]}).decode())
+        print_json(messages=[dataclasses.asdict(line) for line in lines])
     for line in () if as_json else lines:
         statuses = ", ".join(f"{d.destination} {d.status}" for d in line.deliveries)
         values = " ".join(f"{name}={value}" for name, value in line.index.items())
         click.echo(f"{_time(line.received_at)}  {line.id}  {line.channel}  {statuses}  {values}")
     if not lines:
-        click.echo("no message found", err=True)
-        sys.exit(EXIT_FINDINGS)
+        raise Failure(EXIT_FINDINGS, "no message found")
+
+
+_PANES = ("timeline", "received", "sent", "response")
 
 
 @messages_command.command()
 @click.argument("message")
-@click.option(
-    "--pane", type=click.Choice(["timeline", "received", "sent", "response"]), default="timeline", show_default=True
-)
+@click.option("--pane", type=click.Choice(_PANES), default="timeline", show_default=True)
 @site_option
-def show(message: str, pane: str, site: Path) -> None:
-    """Show one message: its timeline, what was received, what was sent, what was answered."""
-    store = open_store(site)
-    detail = reads.detail(store.connection, message.upper())
-    store.close()
+@json_option
+def show(message: str, pane: str, site: Path, as_json: bool) -> None:
+    """Show one MESSAGE by its id: its timeline, what was received, what was sent, what was answered."""
+    with opened_store(site) as store:
+        detail = reads.detail(store.connection, message.upper())
     if detail is None:
-        click.echo("there is no message of this id", err=True)
-        sys.exit(EXIT_FINDINGS)
-    if pane == "received":
+        raise Failure(EXIT_FINDINGS, "there is no message of this id")
+    if as_json:
+        print_json(**_as_json(detail))
+    elif pane == "received":
         click.echo(detail.body.decode("utf-8", "replace"))
-        return
+    else:
+        for line in _lines(detail, pane):
+            click.echo(line)
+
+
+def _lines(detail: reads.MessageDetail, pane: str) -> list[str]:
+    lines = []
     for delivery in detail.line.deliveries:
         if pane == "sent" and delivery.id in detail.outgoing:
-            click.echo(_readable(detail.outgoing[delivery.id][1]))
+            lines.append(_readable(detail.outgoing[delivery.id][1]))
         for entry in detail.timeline.get(delivery.id, ()):
             if pane == "timeline":
                 by = f" by {entry.by}" if entry.by else ""
                 reason = f": {entry.reason}" if entry.reason else ""
-                click.echo(f"{_time(entry.at)}  {delivery.destination}  {entry.event} → {entry.status}{by}{reason}")
+                lines.append(f"{_time(entry.at)}  {delivery.destination}  {entry.event} → {entry.status}{by}{reason}")
             if pane == "response" and entry.response:
-                click.echo(_readable(entry.response))
+                lines.append(_readable(entry.response))
+    return lines
+
+
+def _as_json(detail: reads.MessageDetail) -> dict[str, Any]:
+    return {
+        "id": detail.line.id,
+        "channel": detail.line.channel,
+        "revision": detail.revision,
+        "received_at": detail.line.received_at,
+        "peer": detail.peer,
+        "content_type": detail.content_type,
+        "index": detail.line.index,
+        "received": detail.body.decode("utf-8", "replace"),
+        "answer": detail.answer_status,
+        "deliveries": [
+            {
+                "destination": delivery.destination,
+                "status": delivery.status,
+                "attempts": delivery.attempts,
+                "action": delivery.action,
+                "reason": delivery.reason,
+                "control_id": detail.outgoing[delivery.id][0] if delivery.id in detail.outgoing else None,
+                "sent": _text(detail.outgoing[delivery.id][1]) if delivery.id in detail.outgoing else None,
+                "timeline": [
+                    {
+                        "at": entry.at,
+                        "event": entry.event,
+                        "status": entry.status,
+                        "reason": entry.reason,
+                        "by": entry.by,
+                        "response": _text(entry.response) if entry.response else None,
+                    }
+                    for entry in detail.timeline.get(delivery.id, ())
+                ],
+            }
+            for delivery in detail.line.deliveries
+        ],
+    }
 
 
 def _act_command(act: Act, text: str) -> click.Command:
-    @click.command(name=act, help=text)
-    @click.argument("messages", nargs=-1, required=True)
+    @click.command(name=act, help=f"{text}\n\nExit code 5 when it was done for a part of them, 6 for none.")
+    @click.argument("messages", nargs=-1, required=True, metavar="MESSAGE...")
     @click.option("--reason", help="Why; kept in the timeline.")
     @site_option
-    def command(messages: tuple[str, ...], reason: str | None, site: Path) -> None:
-        store = open_store(site)
-        control = control_of(store)
-        done = failed = 0
-        for message in messages:
-            try:
-                outcomes = control.act(message.upper(), act, by=getpass.getuser(), reason=reason)
-            except NoSuchMessage:
-                click.echo(f"{message}: there is no such message", err=True)
-                failed += 1
-                continue
-            for outcome in outcomes:
-                done, failed = done + outcome.done, failed + (not outcome.done)
-                why = f" ({outcome.reason})" if outcome.reason else ""
-                click.echo(f"{message} {outcome.destination}: {outcome.status}{why}")
-        store.close()
-        sys.exit(0 if not failed else EXIT_IN_PART if done else EXIT_REFUSED)
+    @json_option
+    def command(messages: tuple[str, ...], reason: str | None, site: Path, as_json: bool) -> None:
+        results: list[dict[str, Any]] = []
+        with opened_store(site) as store:
+            control = control_of(store)
+            for message in messages:
+                try:
+                    outcomes = control.act(message.upper(), act, by=who(), reason=reason)
+                except NoSuchMessage:
+                    results.append({"message": message, "done": False, "reason": "there is no such message"})
+                    continue
+                results += [{"message": message, **dataclasses.asdict(outcome)} for outcome in outcomes]
+        done = sum(result["done"] for result in results)
+        if as_json:
+            print_json(results=results)
+        for result in () if as_json else results:
+            where = f" {result['destination']}: {result['status']}" if "status" in result else ":"
+            why = f" ({result['reason']})" if result["reason"] else ""
+            click.echo(f"{result['message']}{where}{why}", err=not result["done"])
+        if done < len(results):
+            click.echo(f"{done} of {len(results)} deliveries", err=True)
+        sys.exit(0 if done == len(results) else EXIT_IN_PART if done else EXIT_REFUSED)
 
     return command
 
@@ -106,25 +175,13 @@ messages_command.add_command(_act_command("reprocess", "Map parked messages anew
 messages_command.add_command(_act_command("cancel", "Cancel messages that were not delivered."))
 
 
-@click.command()
-@site_option
-@json_option
-def reconcile_command(site: Path, as_json: bool) -> None:
-    """Count every delivery: accepted = delivered + filtered + parked + cancelled + pending."""
-    store = open_store(site)
-    balance = reads.reconcile(store.connection)
-    store.close()
-    if as_json:
-        click.echo(orjson.dumps({"schema": 1, **dataclasses.asdict(balance), "holds": balance.holds}).decode())
-    else:
-        shares = " + ".join(f"{n} {name}" for name, n in balance.shares.items())
-        click.echo(f"{balance.accepted} accepted = {shares}: {'holds' if balance.holds else 'DOES NOT HOLD'}")
-    sys.exit(0 if balance.holds else EXIT_FINDINGS)
-
-
 def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).astimezone().isoformat(sep=" ", timespec="milliseconds")
 
 
+def _text(message: bytes) -> str:
+    return message.decode("utf-8", "replace")
+
+
 def _readable(message: bytes) -> str:
-    return message.decode("utf-8", "replace").replace("\r", "\n").rstrip("\n")
+    return _text(message).replace("\r", "\n").rstrip("\n")

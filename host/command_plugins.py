@@ -1,42 +1,62 @@
-"""`plugin-host plugins` and `plugin-host explain`."""
+"""`plugin-host plugins`."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import sys
+from typing import Any
 
 import click
-import orjson
 
 from channels import registry
-from host.codes import codes
-from host.command_line import EXIT_FINDINGS, json_option
+from channels.registry import Plugin
+from host.command_line import EXIT_FINDINGS, Failure, json_option, print_json, suggestion
 
 
 @click.command()
+@click.argument("name", required=False)
 @json_option
-def plugins_command(as_json: bool) -> None:
-    """List plug-ins, the broken ones with their reason. Exit code 1 when one is broken."""
-    found = registry.plugins()
+def plugins_command(name: str | None, as_json: bool) -> None:
+    """List plug-ins, the broken ones with their reason; with NAME, the settings of that one.
+
+    Exit code 1 when one is broken.
+    """
+    found = [plugin for plugin in registry.plugins() if name in {None, plugin.name}]
+    if not found:
+        known = [plugin.name for plugin in registry.plugins()]
+        raise Failure(EXIT_FINDINGS, f"there is no plug-in '{name}': {suggestion(name or '', known)}")
+    described = [dataclasses.asdict(plugin) | {"settings": _settings(plugin)} for plugin in found]
     if as_json:
-        click.echo(orjson.dumps({"schema": 1, "plugins": [dataclasses.asdict(plugin) for plugin in found]}).decode())
-    for plugin in () if as_json else found:
-        state = f"BROKEN: {plugin.broken}" if plugin.broken else "ok"
-        click.echo(f"{plugin.kind:12} {plugin.name:20} {plugin.origin:24} {plugin.target:44} {state}")
+        print_json(plugins=described)
+    else:
+        _print(described, in_full=name is not None)
     sys.exit(EXIT_FINDINGS if any(plugin.broken for plugin in found) else 0)
 
 
-@click.command()
-@click.argument("code")
-def explain_command(code: str) -> None:
-    """Explain a problem's CODE: what causes it, an example, what to do."""
-    known = codes()
-    explanation = known.get(code.upper())
-    if explanation is None:
-        near = difflib.get_close_matches(code.upper(), known, 3)
-        click.echo(f"there is no code {code}" + (f"; did you mean {', '.join(near)}?" if near else ""), err=True)
-        sys.exit(EXIT_FINDINGS)
-    click.echo(
-        f"{code.upper()}\n\nCause    {explanation.cause}\nExample  {explanation.example}\nCure     {explanation.cure}"
-    )
+def _settings(plugin: Plugin) -> list[dict[str, Any]]:
+    """Return the settings of a connector: its dataclass fields, with their help."""
+    target = None if plugin.broken else registry.load(plugin.kind, plugin.name)
+    if not (isinstance(target, type) and dataclasses.is_dataclass(target)):
+        return []
+    return [
+        {
+            "name": field.name,
+            "type": str(field.type),
+            "required": field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+            "default": None if field.default is dataclasses.MISSING else field.default,
+            "help": field.metadata.get("help"),
+        }
+        for field in dataclasses.fields(target)
+        if field.init
+    ]
+
+
+def _print(described: list[dict[str, Any]], *, in_full: bool) -> None:
+    for plugin in described:
+        state = f"BROKEN: {plugin['broken']}" if plugin["broken"] else "ok"
+        click.echo(
+            f"{plugin['kind']:12} {plugin['name']:20} {plugin['origin']:24} {plugin['target']:44} {state}".rstrip()
+        )
+        for setting in plugin["settings"] if in_full else ():
+            default = "required" if setting["required"] else f"default {setting['default']}"
+            click.echo(f"  {setting['name']}: {setting['type']}, {default}\n      {setting['help'] or ''}".rstrip())
