@@ -12,37 +12,52 @@ from typing import TYPE_CHECKING
 
 import click
 
-from host.command_line import EXIT_CONFIGURATION, EXIT_FINDINGS, site_option
+from host.command_line import EXIT_UNREACHABLE, SHIPPED_SITE, Failure
+from host.command_run import started
 from host.logs import write_logs
-from host.running import Host, NothingToRun
-from host.supervisor import NotReady
-from messages.problem import Problems
 from simulators.blume import Blume, make_bundle
 from simulators.powerserver import PowerServer, read_answers
-from store.connection import UnsafeStore
 
 if TYPE_CHECKING:
+    from host.running import Host
     from simulators.blume import Answer
 
 #: Seconds that the first message may take.
 PATIENCE = 20.0
+#: Seconds between two bookings.
+EVERY = 3.0
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="Stop after the first message went through.")
-@site_option
+@click.option(
+    "--site",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=SHIPPED_SITE,
+    show_default="the shipped one",
+    help="Folder with site.yaml and the mapping files.",
+)
 def demo_command(once: bool, site: Path) -> None:
     """Run the channels against simulators of Blume and PowerServer.
 
-    Without --once it books an appointment every few seconds until Ctrl-C.
+    It books an appointment every few seconds until Ctrl-C; the store is a temporary one and goes with it (unless
+    PLUGIN_HOST_DATA names another). Ports that are taken are replaced by free ones (unless the environment names them).
+    Exit code 4 when the message does not arrive.
     """
-    write_logs("demo", Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # for the life of the process
-    with tempfile.TemporaryDirectory(prefix="plugin-host-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="plugin-host-demo-", ignore_cleanup_errors=True) as folder:
+        write_logs("demo", (Path(folder) / "demo.log").open("w", encoding="utf-8"))
         os.environ.setdefault("PLUGIN_HOST_DATA", folder)
         _choose_ports()
         journal = Path(folder) / "powerserver.journal"
         with PowerServer([], port=int(os.environ["POWERSERVER_MLLP_PORT"]), journal=journal) as powerserver:
-            sys.exit(_demo(site, powerserver, journal, once=once))
+            began = time.monotonic()
+            host = started(site)
+            try:
+                _demo(host, powerserver, journal, time.monotonic() - began, once=once)
+            except KeyboardInterrupt:
+                click.echo("stopping", err=True)
+            finally:
+                host.stop()
 
 
 def _choose_ports() -> None:
@@ -59,7 +74,8 @@ def _choose_ports() -> None:
 def _free(port: int) -> int:
     for wanted in (port, 0):
         with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", wanted))
             except OSError:
@@ -69,33 +85,20 @@ def _free(port: int) -> int:
     return port
 
 
-def _demo(site: Path, powerserver: PowerServer, journal: Path, *, once: bool) -> int:
-    began = time.monotonic()
-    try:
-        host = Host(site)
-        host.start()
-    except (Problems, UnsafeStore, NothingToRun, NotReady) as error:
-        click.echo(str(error), err=True)
-        return EXIT_CONFIGURATION
-    try:
-        click.echo(f"host ready in {time.monotonic() - began:.1f} s")
-        for line in host.summary():
-            click.echo(f"  {line}")
-        if not _first(powerserver, journal):
-            return EXIT_FINDINGS
-        click.echo(f"\nlook: http://127.0.0.1:{os.environ['PLUGIN_HOST_CONSOLE_PORT']}/")
-        if not once:
-            click.echo("booking another every 3 seconds; stop with Ctrl-C")
-            _go_on()
-    except KeyboardInterrupt:
-        click.echo("stopping")
-    finally:
-        host.stop()
-    return 0
+def _demo(host: Host, powerserver: PowerServer, journal: Path, seconds: float, *, once: bool) -> None:
+    click.echo(f"host ready in {seconds:.1f} s")
+    for line in host.summary():
+        click.echo(f"  {line}")
+    _first(powerserver, journal)
+    click.echo(f"\nlook: http://127.0.0.1:{os.environ['PLUGIN_HOST_CONSOLE_PORT']}/")
+    sys.stdout.flush()
+    if not once:
+        click.echo(f"booking another every {EVERY:.0f} seconds; stop with Ctrl-C")
+        _go_on()
 
 
-def _first(powerserver: PowerServer, journal: Path) -> bool:
-    """Send the first booking and print all of its way."""
+def _first(powerserver: PowerServer, journal: Path) -> None:
+    """Send the first booking and print all of its way; leave when it does not arrive."""
     bundle = make_bundle(1)
     answer = _post(bundle)
     click.echo(f"\nBlume → POST /fhir  {len(bundle)} bytes of FHIR R4 (a transaction Bundle):\n  {_short(bundle)}")
@@ -103,22 +106,22 @@ def _first(powerserver: PowerServer, journal: Path) -> bool:
     try:
         received = powerserver.wait_for(1, PATIENCE)
     except TimeoutError:
-        click.echo("PowerServer received nothing", err=True)
-        return False
+        raise Failure(EXIT_UNREACHABLE, "PowerServer received nothing") from None
     click.echo("\nPowerServer ← HL7 v2 over MLLP:")
     click.echo(_lines(received[0].payload))
     deadline = time.monotonic() + PATIENCE
     while not (answers := read_answers(journal)) and time.monotonic() < deadline:
         time.sleep(0.02)
+    if not answers:
+        raise Failure(EXIT_UNREACHABLE, "PowerServer did not answer")
     click.echo("\nPowerServer → acknowledgement:")
     click.echo(_lines(answers[0].written))
-    return bool(answers)
 
 
 def _go_on() -> None:
     number = 2
     while True:
-        time.sleep(3)
+        time.sleep(EVERY)
         answer = _post(make_bundle(number))
         click.echo(f"booking {number}: {answer.status}")
         number += 1
