@@ -36,6 +36,12 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "replay": ("host.command_replay", "Compare what a changed file makes of stored messages with what was sent."),
         "explain": ("host.command_explain", "Explain a problem's code: cause, example, cure."),
     },
+    "Change a running channel": {
+        "deploy": ("host.command_deploy", "Let a changed file run: checked, tested, replayed first."),
+        "rollback": ("host.command_deploy", "Let an older revision of a channel run again."),
+        "revisions": ("host.command_revisions", "List which revisions of a channel ran since when."),
+        "diff": ("host.command_revisions", "Compare the revision that runs with the file on disk."),
+    },
     "Look after channels": {
         "status": ("host.command_status", "Show channels, counts and connections."),
         "start": ("host.command_state", "Start a channel."),

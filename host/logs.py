@@ -16,7 +16,7 @@ from typing import TextIO
 #: Names that a log line may carry beside its event.
 FIELDS = (
     "role", "channel", "destination", "door", "message_id", "delivery", "code", "status", "error", "at", "bytes",
-    "count", "seconds", "pid", "exit_code", "peer", "error_id",
+    "count", "seconds", "pid", "exit_code", "peer", "error_id", "by", "revision",
 )  # fmt: skip
 
 

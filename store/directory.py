@@ -116,7 +116,7 @@ def _deploy(tx: Transaction, new: NewRevision, choice: Choice) -> None:
         "ON CONFLICT (name) DO NOTHING",
         (new.channel, new.title, tx.now),
     )
-    number = tx.execute("SELECT number FROM channel WHERE name = ?", (new.channel,)).fetchone()[0]
+    number, before = tx.execute("SELECT number, revision FROM channel WHERE name = ?", (new.channel,)).fetchone()
     tx.execute(
         "INSERT OR IGNORE INTO revision VALUES (?, ?, ?, ?, ?)",
         (number, new.revision, tx.now, new.source, orjson.dumps(new.plan).decode()),
@@ -125,7 +125,8 @@ def _deploy(tx: Transaction, new: NewRevision, choice: Choice) -> None:
         "UPDATE channel SET revision = ?, title = ?, problem = NULL WHERE number = ?",
         (new.revision, new.title, number),
     )
-    record(tx, number, new.revision, choice)
+    if before != new.revision or choice.how != "start":
+        record(tx, number, new.revision, choice)
     for name, blocks in new.destinations.items():
         ordinal = tx.execute("SELECT count(*) FROM destination WHERE channel = ?", (number,)).fetchone()[0]
         if ordinal >= DESTINATIONS:

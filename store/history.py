@@ -81,6 +81,15 @@ def numbers(
     return found[::-1]
 
 
+def has(connection: Connection, channel: str, message_id: str) -> bool:
+    """Say whether a message of this id came to the channel and is kept."""
+    row = connection.execute(
+        "SELECT 1 FROM message WHERE id = ? AND channel = (SELECT number FROM channel WHERE name = ?)",
+        (message_id, channel),
+    ).fetchone()
+    return row is not None
+
+
 def past(connection: Connection, number: int) -> Past | None:
     """Return one message; None when it was forgotten meanwhile."""
     row = connection.execute(

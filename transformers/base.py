@@ -54,6 +54,17 @@ class Filtered:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One place at which two encodings of a message are not the same."""
+
+    #: `PID-8`, a segment's name when it is in one of them only, or an element's path.
+    path: str
+    #: Values of the message, "" for nothing: shown when a person asks for them, never logged.
+    before: str = field(repr=False)
+    after: str = field(repr=False)
+
+
 class Transformer(Protocol):
     """One channel's mapping, compiled. Raises `messages.problem.Problems` for what the message lacks."""
 
