@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers.er7 import Segment
 from transformers.fhir_path import PathError, Scope, compile_path
-from transformers.mapping_values import Give, Plan, Run, give, level, test
+from transformers.mapping_values import Give, Plan, Run, give, level, settle, test
 
 #: Which repetition each part around is, from the outside; from 1.
 Numbers = tuple[int, ...]
@@ -58,28 +58,26 @@ class Builder:
 
     def segment(self, part: Plan) -> Build | None:
         """Compile one segment; None when no rule of it applies to the action."""
-        rules = [rule for rule in part["rules"] if rule["actions"] is None or self._action in rule["actions"]]
+        rules = [rule for rule in part["rules"] if _applies_rule(rule, self._action)]
         if not rules:
             return None
-        name = part["segment"]
         size = max(rule["to"][0] for rule in rules) + 1
         fixed = [rule for rule in rules if "literal" in rule and not rule["tests"]]
-        shared: Segment = [name] + [[] for _ in range(size - 1)]
+        shared: Segment = [part["segment"]] + [[] for _ in range(size - 1)]
         for rule in fixed:
             _put(shared, rule["to"], copy.deepcopy(rule["literal"]))
             self._seen(rule, [rule["literal"]])
-        writers = [self._rule(rule) for rule in rules if rule not in fixed]
+        others = [rule for rule in rules if rule not in fixed]
+        fill = self._fill(others)
         # What literals and other rules write together must be a new list in every message.
-        mixed = sorted({rule["to"][0] for rule in rules if rule not in fixed and shared[rule["to"][0]]})
+        mixed = sorted({rule["to"][0] for rule in others if shared[rule["to"][0]]})
+        certain = bool(fixed)
 
         def build(run: Run, scope: Scope, numbers: Numbers, out: list[Segment]) -> bool:
             segment = shared.copy()
             for number in mixed:
                 segment[number] = [[list(part) for part in repetition] for repetition in segment[number]]
-            wrote = bool(fixed)
-            for write in writers:
-                if write(run, scope, segment, numbers):
-                    wrote = True
+            wrote = fill(run, scope, segment, numbers) or certain
             if wrote:
                 out.append(segment)
             return wrote
@@ -100,15 +98,56 @@ class Builder:
 
     # -- rules -----------------------------------------------------------------------------------------------------
 
-    def _rule(self, rule: Plan) -> Write:
+    def _fill(self, rules: Sequence[Plan]) -> Write:
+        """Compile the rules of a segment, or of one repetition of a field."""
+        lines: list[_Line] = []
+        writers: list[Write] = []
+        for rule in rules:
+            if rule["tests"] or "number" in rule or "parts" in rule:
+                writers.append(self._writer(rule))
+            else:
+                lines.append(self._line(rule))
+        write_lines = _lines_writer(lines, self._watch)
+
+        def fill(run: Run, scope: Scope, segment: Segment, numbers: Numbers) -> bool:
+            wrote = write_lines(run, scope, segment)
+            for write in writers:
+                if write(run, scope, segment, numbers):
+                    wrote = True
+            return wrote
+
+        return fill
+
+    def _line(self, rule: Plan) -> _Line:
+        if "literal" in rule:
+            values: Give = lambda _run, _scope: [rule["literal"]]  # noqa: E731 - as short as what it does
+        else:
+            values = give(rule, self._tables, self._version, self._memo(rule))
+        field, repetition, component, subcomponent = rule["to"]
+        whole = component is None and repetition is None
+        deep = repetition is not None or subcomponent is not None
+        position = -2 if whole else -1 if deep else component - 1
+        return values, rule, field, position
+
+    def _memo(self, rule: Plan) -> tuple[Any, ...] | None:
+        """Return what stands for a conversion, the same for all rules that convert the same value alike.
+
+        None where it depends on the things of a block.
+        """
+        if "as" not in rule or not {name for tree in rule["from"] for name in _names(tree)} <= self._everywhere:
+            return None
+        content = repr([rule["from"], rule["as"], rule["options"], rule.get("rows"), rule["unmapped"]])
+        return (self._memos.setdefault(content, len(self._memos)),)
+
+    def _writer(self, rule: Plan) -> Write:
+        """Compile a rule that is more than a value: a number, a repeating field, or one with conditions."""
         if "number" in rule:
             write = self._number(rule)
         elif "parts" in rule:
             write = self._field_block(rule)
-        elif "literal" in rule:
-            write = self._given(rule, lambda _run, _scope: [rule["literal"]])
         else:
-            write = self._given(rule, give(rule, self._tables, self._version, self._memo(rule)))
+            write_lines = _lines_writer([self._line(rule)], self._watch)
+            write = lambda run, scope, segment, _: write_lines(run, scope, segment)  # noqa: E731 - as short as it is
         tests = [test(tree) for tree in rule["tests"]]
         if not tests:
             return write
@@ -117,16 +156,6 @@ class Builder:
             return _all_true(tests, run, scope, rule) and write(run, scope, segment, numbers)
 
         return guarded
-
-    def _memo(self, rule: Plan) -> int | None:
-        """Return the number of what a rule converts, the same for all rules that convert it alike.
-
-        None where it depends on the things of a block.
-        """
-        if "as" not in rule or not {name for tree in rule["from"] for name in _names(tree)} <= self._everywhere:
-            return None
-        content = repr([rule["from"], rule["as"], rule["options"], rule.get("rows"), rule["unmapped"]])
-        return self._memos.setdefault(content, len(self._memos))
 
     def _number(self, rule: Plan) -> Write:
         up, to, kind = rule["number"], rule["to"], level(rule)
@@ -139,47 +168,6 @@ class Builder:
 
         return write
 
-    def _given(self, rule: Plan, values: Give) -> Write:
-        to = rule["to"]
-        field, repetition, component, subcomponent = to
-        given = values if self._watch is None else self._watched(rule, values)
-
-        def write_field(run: Run, scope: Scope, segment: Segment, _: Numbers) -> bool:
-            found = given(run, scope)
-            if found:
-                segment[field] = found
-            return bool(found)
-
-        def write_part(run: Run, scope: Scope, segment: Segment, _: Numbers) -> bool:
-            found = given(run, scope)
-            if found:
-                _put(segment, to, found[0])
-            return bool(found)
-
-        def write_component(run: Run, scope: Scope, segment: Segment, _: Numbers) -> bool:
-            found = given(run, scope)
-            if not found:
-                return False
-            repetitions = segment[field]
-            if repetitions and len(repetitions[0]) > before:
-                repetitions[0][before] = found[0]
-            else:
-                _put(segment, to, found[0])
-            return True
-
-        if component is None and repetition is None:
-            return write_field
-        before = (component or 1) - 1
-        return write_component if repetition is None and subcomponent is None else write_part
-
-    def _watched(self, rule: Plan, values: Give) -> Give:
-        def watched(run: Run, scope: Scope) -> list[Any]:
-            found = values(run, scope)
-            self._seen(rule, found)
-            return found
-
-        return watched
-
     def _seen(self, rule: Plan, found: list[Any]) -> None:
         if self._watch is not None:
             self._watch(rule, found)
@@ -188,15 +176,14 @@ class Builder:
         """Compile `PID-3[]` with `for:` and rules for its components: one repetition for each thing."""
         field = rule["to"][0]
         things = compile_path(rule["for"])
-        inside = [self._rule(part) for part in rule["parts"] if _applies_rule(part, self._action)]
+        fill = self._fill([part for part in rule["parts"] if _applies_rule(part, self._action)])
 
         def write(run: Run, scope: Scope, segment: Segment, numbers: Numbers) -> bool:
             found: list[Any] = []
             for thing in _things(things, run, scope, rule):
                 one: Segment = [segment[0]] + [[] for _ in range(field)]
                 inner = scope.nested({rule["var"]: [thing]}) if rule["var"] else scope
-                for write_part in inside:
-                    write_part(run, inner, one, (*numbers, len(found) + 1))
+                fill(run, inner, one, (*numbers, len(found) + 1))
                 found += one[field]
             if found:
                 segment[field] = found
@@ -205,6 +192,39 @@ class Builder:
             return bool(found)
 
         return write
+
+
+#: What gives the values of a rule, the rule, its field, and where in it they go: -2 the field, -1 deep inside, or the
+#: position of the component, from 0.
+_Line = tuple[Give, Plan, int, int]
+
+
+def _lines_writer(lines: Sequence[_Line], watch: Watch | None) -> Callable[[Run, Scope, Segment], bool]:
+    """Return what writes the values of rules; one loop, because this is where a message spends its time."""
+
+    def write(run: Run, scope: Scope, segment: Segment) -> bool:
+        wrote = False
+        for values, rule, field, position in lines:
+            try:
+                found = values(run, scope)
+            except PathError as error:
+                run.stop(rule, f"{rule['name']}: {rule['source']}: {error}")
+            if len(found) != 1:
+                found = settle(rule, run, found)
+            if watch is not None:
+                watch(rule, found)
+            if not found:
+                continue
+            wrote = True
+            if position == -2:
+                segment[field] = found
+            elif position >= 0 and segment[field] and len(segment[field][0]) > position:
+                segment[field][0][position] = found[0]
+            else:
+                _put(segment, rule["to"], found[0])
+        return wrote
+
+    return write
 
 
 class _Repeated:
@@ -262,16 +282,14 @@ def _things(path: Callable[[Scope], list[Any]], run: Run, scope: Scope, part: Pl
     try:
         return path(scope)
     except PathError as error:
-        run.wrong("E302", part, f"for: {part['source']}: {error}")
-        return []
+        run.stop(part, f"for: {part['source']}: {error}")
 
 
 def _all_true(tests: list[Callable[[Scope], bool]], run: Run, scope: Scope, rule: Plan) -> bool:
     try:
         return all(is_true(scope) for is_true in tests)
     except PathError as error:
-        run.wrong("E302", rule, f"when: {error}")
-        return False
+        run.stop(rule, f"when: {error}")
 
 
 def _names(tree: Any) -> Iterator[str]:

@@ -10,10 +10,10 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 from messages.problem import Place, Problem, Problems
-from transformers.fhir_path import PathError, Scope, compile_path
+from transformers.fhir_path import Scope, compile_path
 from transformers.fhir_path_functions import SIMPLE
 from transformers.formats import FORMATS, Format, FormatContext, UnknownCode
 
@@ -30,7 +30,7 @@ class Run:
     zone_of: Callable[[Run], str]
     problems: list[Problem] = field(default_factory=list)
     #: What several rules convert alike, by their number.
-    memo: dict[int | None, list[Any]] = field(default_factory=dict)
+    memo: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)
     _zone: str | None = None
 
     @property
@@ -44,7 +44,14 @@ class Run:
         """Note a problem of a rule; `code:` of the rule stands before ours."""
         self.problems.append(problem(rule.get("code") or code, text, rule))
 
+    def stop(self, rule: Plan, text: str) -> NoReturn:
+        """Give up: an expression failed, and what else uses its names would fail for no reason of its own."""
+        self.wrong("E302", rule, text)
+        raise Problems(self.problems)
 
+
+#: What rules that convert alike have in common.
+Memo = tuple[Any, ...]
 #: Gives the values of a rule, in the shape that its target takes.
 Give = Callable[[Run, Scope], list[Any]]
 
@@ -113,7 +120,7 @@ def level(rule: Plan) -> str:
 
 def source(rule: Plan) -> Path:
     """Compile `from:`: the values of the first path that gives any."""
-    paths = [compile_path(tree) for tree in rule["from"]]
+    paths = [_path(tree) for tree in rule["from"]]
     if len(paths) == 1:
         return paths[0]
 
@@ -123,44 +130,48 @@ def source(rule: Plan) -> Path:
     return first
 
 
-def give(rule: Plan, tables: Plan, version: str, memo: int | None = None) -> Give:
-    """Compile a rule with `from:`, up to its `default:`, `required:` and the number of its values.
+def _path(tree: Any) -> Path:
+    """Compile a path; one that is only a name without the detour of an expression."""
+    if tree[0] != "name":
+        return compile_path(tree)
+    name = tree[2]
+
+    def value(scope: Scope) -> list[Any]:
+        known = scope.values.get(name)
+        return scope.value(name) if known is None else known
+
+    return value
+
+
+def give(rule: Plan, tables: Plan, version: str, memo: Memo | None = None) -> Give:
+    """Compile a rule with `from:`, without its `default:` and `required:`, which `settle` looks after.
 
     Args:
         rule: of the plan.
         tables: of the plan, for formats.
         version: of HL7.
-        memo: number under which rules that convert the same value the same way share it (`same:`); None for none.
+        memo: where rules that convert the same value the same way share it (`same:`); None for none.
     """
     shape = level(rule)
     if "as" in rule:
-        values = _formatted(rule, tables, version, shape, memo)
-    elif "cells" in rule:
-        values = _looked_up(rule, _text_shape(shape))
-    else:
-        values = _plain(rule, _text_shape(shape))
-    default = [rule["default"]] if rule.get("default") is not None else None
-    required, several, here = rule.get("required"), rule.get("all"), place(rule["at"])
+        return _formatted(rule, tables, version, shape, memo)
+    if "cells" in rule:
+        return _looked_up(rule, _text_shape(shape))
+    return _plain(rule, _text_shape(shape))
 
-    def run(state: Run, scope: Scope) -> list[Any]:
-        try:
-            found = values(state, scope)
-        except PathError as error:
-            state.wrong("E302", rule, f"{rule['name']}: {rule['source']}: {error}")
-            return []
-        if not found:
-            if default is not None:
-                return default
-            # What was found and could not be converted is not missing.
-            if required and not any(problem.place == here for problem in state.problems):
-                state.wrong("E301", rule, f"{rule['name']} is required: {rule['source']} gave nothing")
-        elif len(found) > 1 and not several:
-            text = f"{rule['name']} takes one value: {rule['source']} gave {len(found)}"
-            state.wrong("E305", rule, text)
-            return []
-        return found
 
-    return run
+def settle(rule: Plan, state: Run, found: list[Any]) -> list[Any]:
+    """Return what a rule gives that found no value or several."""
+    if not found:
+        if rule.get("default") is not None:
+            return [rule["default"]]
+        # What was found and could not be converted is not missing.
+        if rule.get("required") and not any(problem.place == place(rule["at"]) for problem in state.problems):
+            state.wrong("E301", rule, f"{rule['name']} is required: {rule['source']} gave nothing")
+    elif len(found) > 1 and not rule.get("all"):
+        state.wrong("E305", rule, f"{rule['name']} takes one value: {rule['source']} gave {len(found)}")
+        return []
+    return found
 
 
 def _plain(rule: Plan, shape: Callable[[str], Any]) -> Give:
@@ -204,7 +215,7 @@ def _looked_up(rule: Plan, shape: Callable[[str], Any]) -> Give:
     return run
 
 
-def _formatted(rule: Plan, tables: Plan, version: str, shape: str, memo: int | None) -> Give:
+def _formatted(rule: Plan, tables: Plan, version: str, shape: str, memo: Memo | None) -> Give:
     path, convert = source(rule), _converter(rule, tables, version)
     is_text = FORMATS[rule["as"]].gives == "text"
     shaped = _text_shape(shape) if is_text else _repetition_shape(shape)
@@ -217,16 +228,25 @@ def _formatted(rule: Plan, tables: Plan, version: str, shape: str, memo: int | N
         found = convert(state, values)
         return found if as_it_is else [shaped(item) for item in found]
 
-    def shared(state: Run, scope: Scope) -> list[Any]:
-        found = state.memo.get(memo)
-        if found is None:
-            values = path(scope)
-            found = convert(state, values) if values else values
-            if not state.problems:
-                state.memo[memo] = found
-        return found if as_it_is else [shaped(item) for item in found]
+    if memo is None:
+        return run
+    whole, of_shape = memo, (*memo, shape)
 
-    return run if memo is None else shared
+    def shared(state: Run, scope: Scope) -> list[Any]:
+        result = state.memo.get(of_shape)
+        if result is None:
+            found = state.memo.get(whole)
+            if found is None:
+                values = path(scope)
+                found = state.memo[whole] = convert(state, values) if values else values
+            result = found if as_it_is else [shaped(item) for item in found]
+            if not state.problems:
+                state.memo[of_shape] = result
+            else:
+                del state.memo[whole]
+        return result
+
+    return shared
 
 
 def _converter(rule: Plan, tables: Plan, version: str) -> Callable[[Run, list[Any]], list[Any]]:
