@@ -25,6 +25,7 @@ from host.command_line import (
 )
 from host.progress import tracked
 from host.replaying import Trial, as_json_parts, lines
+from host.revision_diff import settings
 from host.site import CheckedFile
 from store import directory, history, revisions
 from store.connection import Connection
@@ -128,6 +129,28 @@ def _replayed(connection: Connection, file: CheckedFile, last: int, *, as_json: 
     for line in lines(trial):
         click.echo(line, err=as_json)
     return trial
+
+
+def _moved(connection: Connection, row: directory.ChannelRow | None, file: CheckedFile) -> list[str]:
+    """Return which settings of connectors are not those of the revision that runs.
+
+    Ports and hosts may come from the environment: a deploy in another one than the host's would move the doors.
+    """
+    if row is None or row.revision is None or file.checked.plan is None:
+        return []
+    running = revisions.revision(connection, row.name, row.revision)
+    return list(settings(running.plan, file.checked.plan))
+
+
+def _refuse_differences(file: CheckedFile, replayed: Trial | None, moved: list[str]) -> None:
+    reasons = []
+    if replayed is not None and not replayed.tally.is_same:
+        reasons.append(replayed.tally.sentence())
+    if moved:
+        reasons.append("the settings of its stations differ from those that run")
+    if reasons:
+        look = f"look: plugin-host replay {file.channel} --with {file.path}; if it is meant: --accept-differences"
+        raise Failure(EXIT_REFUSED, f"not deployed: {'; '.join(reasons)}\n{look}")
 
 
 def _row(connection: Connection, channel: str) -> directory.ChannelRow | None:

@@ -94,7 +94,8 @@ def _lines(detail: reads.MessageDetail, pane: str) -> list[str]:
             lines.append(_readable(detail.outgoing[delivery.id][1]))
         for entry in detail.timeline.get(delivery.id, ()):
             if pane == "timeline":
-                by = f" by {entry.by}" if entry.by else ""
+                who_did = entry.by or (entry.revision and f"revision {entry.revision}")
+                by = f" by {who_did}" if who_did else ""
                 reason = f": {entry.reason}" if entry.reason else ""
                 lines.append(f"{_time(entry.at)}  {delivery.destination}  {entry.event} → {entry.status}{by}{reason}")
             if pane == "response" and entry.response:
@@ -129,6 +130,7 @@ def _as_json(detail: reads.MessageDetail) -> dict[str, Any]:
                         "status": entry.status,
                         "reason": entry.reason,
                         "by": entry.by,
+                        "revision": entry.revision,
                         "response": _text(entry.response) if entry.response else None,
                     }
                     for entry in detail.timeline.get(delivery.id, ())

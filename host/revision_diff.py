@@ -27,7 +27,12 @@ def differences(before: Side, after: Side) -> Iterator[str]:
     if before.plan is None or after.plan is None:
         return
     yield from _tables(before.plan.get("tables") or {}, after.plan.get("tables") or {})
-    for name, one, other in _settings(before.plan, after.plan):
+    yield from settings(before.plan, after.plan)
+
+
+def settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is different in the settings of the connectors: hosts, ports, waits."""
+    for name, one, other in _connectors(before, after):
         yield from _values(name, one, other)
 
 
@@ -52,7 +57,7 @@ def _row(row: Mapping[str, str]) -> str:
     return ", ".join(f"{column}={cell}" for column, cell in row.items())
 
 
-def _settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _connectors(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     yield "from", before["from"]["settings"], after["from"]["settings"]
     for name in dict.fromkeys([*before["destinations"], *after["destinations"]]):
         one, other = (plan["destinations"].get(name, {}).get("settings", {}) for plan in (before, after))
