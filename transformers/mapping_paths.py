@@ -102,8 +102,8 @@ class Paths:
         unknown = [(column, name) for column, name in _named(tree) if name not in names and name not in _STANDARD]
         for column, name in unknown:
             if name in self.lets:
-                text, hint = f"%{name} is needed for its own value", "names of let: must not go in a circle"
-                self.desk.add("E106", where, text, hint, offset=column - 1)
+                circle = "names of let: must not go in a circle"
+                self.desk.add("E106", where, f"%{name} is needed for its own value", circle, offset=column - 1)
                 continue
             hint = did_you_mean(f"%{name}", [f"%{other}" for other in names])
             if name == IT:
