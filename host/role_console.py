@@ -10,7 +10,7 @@ from threading import Event, Thread
 from channels.control import Control
 from connectors.doorbell import Ringer
 from console.app import create_app, serve
-from host.roles import BEAT, Assignment, say_ready
+from host.roles import BEAT, Assignment, say_failed, say_ready
 from store import directory
 from store.store import Store
 from transformers import hl7_tables
@@ -36,11 +36,17 @@ def run(assignment: Assignment) -> None:
         directory.announce(store.writer, "console", os.getpid(), None, (address,))
         say_ready([address])
 
-    serving = Thread(
-        target=serve, args=(app, assignment.console_host, assignment.console_port, ready), daemon=True, name="pages"
-    )
-    serving.start()
+    def pages() -> None:
+        host, port = assignment.console_host, assignment.console_port
+        try:
+            serve(app, host, port, ready)
+        except OSError as error:
+            say_failed(f"the status page cannot listen at {host}:{port}: {error.strerror}")
+            stopping.set()
+
     stopping = Event()
+    serving = Thread(target=pages, daemon=True, name="pages")
+    serving.start()
     Thread(target=_until_input_ends, args=(stopping,), daemon=True).start()
     while not stopping.wait(BEAT) and serving.is_alive():
         ringer.refresh()

@@ -88,9 +88,10 @@ class _Doors:
         self._open[address] = door, task
         await _first_of(opened.wait(), asyncio.shield(task), seconds=10.0)
         if task.done() and (error := task.exception()) is not None:
-            log.error("a door could not be opened", extra={"channel": first.name, "error": str(error)})
+            reason = (isinstance(error, OSError) and error.strerror) or str(error)
+            log.error("a door could not be opened", extra={"channel": first.name, "error": reason})
             for channel in behind:
-                directory.set_problem(self._process.store.writer, channel.name, channel.title, str(error))
+                directory.set_problem(self._process.store.writer, channel.name, channel.title, reason)
 
     async def close(self) -> None:
         """Close all doors; answers under way are given first."""

@@ -115,6 +115,12 @@ def say_ready(doors: list[str]) -> None:
     sys.stdout.buffer.flush()
 
 
+def say_failed(reason: str) -> None:
+    """Tell the supervisor in a sentence why this process cannot do its part."""
+    sys.stdout.buffer.write(orjson.dumps({"failed": reason}) + b"\n")
+    sys.stdout.buffer.flush()
+
+
 def watch_standard_input(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     """Stop when standard input ends: the supervisor closed it, or is gone."""
 

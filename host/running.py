@@ -10,7 +10,7 @@ from pathlib import Path
 
 from host import site as sites
 from host.roles import Assignment
-from host.supervisor import Supervisor
+from host.supervisor import NotReady, Supervisor
 from store import connection, directory, health
 from store.lock import Lock
 from store.schema import migrate
@@ -36,6 +36,8 @@ class Host:
             Problems: site.yaml is wrong.
         """
         self._lock: Lock | None = None
+        #: The store is whole; before that there is nothing to leave in order.
+        self._is_deployed = False
         self._supervisor = Supervisor(_front_door(), ROLES)
         try:
             self._check(folder)
@@ -56,12 +58,14 @@ class Host:
         Raises:
             UnsafeStore: the store must not be used.
             NothingToRun: there is no revision to run.
-            NotReady: a process could not start.
+            NotReady: a process could not start, or no door could be opened.
             HeldElsewhere: another host runs on this store.
         """
         try:
             self._deploy()
             self._doors = self._supervisor.start(self._assignment(role) for role in ROLES)
+            if not self._doors["intake"]:
+                raise NotReady(self._why_no_door())
         except BaseException:
             self.stop()
             raise
@@ -77,6 +81,7 @@ class Host:
             directory.forget_processes(store.writer)
             sites.deploy(store.writer, store.connection, self.files)
             rows = directory.channels(store.connection)
+            self._is_deployed = True
         finally:
             store.close()
         if unclean:
@@ -85,12 +90,19 @@ class Host:
             found = "\n".join(str(p) for file in self.files for p in file.problems) or "no mapping file found"
             raise NothingToRun(f"{found}\nnothing to run in {self.site.folder}")
 
+    def _why_no_door(self) -> str:
+        store = Store(self.data, "host")
+        try:
+            rows = [row for row in directory.channels(store.connection) if row.problem]
+        finally:
+            store.close()
+        return "\n".join(["no door could be opened", *(f"channel {row.name}: {row.problem}" for row in rows)])
+
     def _leave_clean(self) -> None:
         """Note that nobody runs any more: the next start need not doubt the store."""
-        if (self.data / connection.STORE_FILE).exists():
-            store = Store(self.data, "host")
-            directory.forget_processes(store.writer)
-            store.close()
+        store = Store(self.data, "host")
+        directory.forget_processes(store.writer)
+        store.close()
 
     def _assignment(self, role: str) -> Assignment:
         return Assignment(
@@ -127,7 +139,8 @@ class Host:
         """Stop the processes in order."""
         self._supervisor.stop()
         if self._lock is not None:
-            self._leave_clean()
+            if self._is_deployed:
+                self._leave_clean()
             self._lock.release()
             self._lock = None
 

@@ -147,7 +147,7 @@ def _setting_place(checked: Checked, site: Site, part: dict[str, Any], at: tuple
 
 def deploy(writer: Writer, connection: Connection, files: Iterable[CheckedFile]) -> None:
     """Make every fit file the running revision; note at the others why they do not run. What ran goes on."""
-    running = {row.name: row.revision for row in directory.channels(connection)}
+    running = {row.name: row.revision for row in directory.channels(connection) if row.problem is None}
     for file in files:
         if not file.is_fit or file.checked.plan is None:
             errors = [p for p in file.problems if p.severity == "error"]

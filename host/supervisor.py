@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +48,8 @@ class Supervisor:
         self._front_door = front_door
         self._assignments: dict[str, Assignment] = {}
         self._children: dict[str, _Child] = {}
-        self._news: queue.Queue[tuple[str, list[str] | None]] = queue.Queue()
+        #: (role, its addresses, why it cannot go on); neither of the two: it has ended.
+        self._news: queue.Queue[tuple[str, list[str] | None, str | None]] = queue.Queue()
         self._stopping = threading.Event()
         for role in roles:
             self._children[role] = self._spawn(role)
@@ -64,10 +67,13 @@ class Supervisor:
         deadline = time.monotonic() + within
         while missing:
             try:
-                role, doors = self._news.get(timeout=max(0.0, deadline - time.monotonic()))
+                role, doors, failure = self._news.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self.stop()
                 raise NotReady(f"not ready within {within:.0f} s: {', '.join(sorted(missing))}") from None
+            if failure is not None:
+                self.stop()
+                raise NotReady(failure)
             if doors is None:
                 code = self._children[role].process.wait()
                 self.stop()
@@ -80,11 +86,13 @@ class Supervisor:
         """Start again what dies, until `stop` is called; call `tick` every so many seconds."""
         while not self._stopping.is_set():
             try:
-                role, doors = self._news.get(timeout=every)
+                role, doors, failure = self._news.get(timeout=every)
             except queue.Empty:
                 tick()
             else:
-                if doors is None:
+                if failure is not None:
+                    log.error("a process cannot do its part", extra={"role": role, "error": failure})
+                elif doors is None:
                     self._died(self._children[role])
                 else:
                     self._children[role].doors = doors
@@ -112,9 +120,10 @@ class Supervisor:
                 self._assign(role)
 
     def _spawn(self, role: str) -> _Child:
-        process = subprocess.Popen(  # noqa: S603  # our own program
-            [sys.executable, str(self._front_door), "role", role], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        with _without_interrupts():
+            process = subprocess.Popen(  # noqa: S603  # our own program
+                [sys.executable, str(self._front_door), "role", role], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
         threading.Thread(target=self._listen, args=(role, process), daemon=True).start()
         return _Child(role=role, process=process, started=time.monotonic())
 
@@ -131,9 +140,10 @@ class Supervisor:
     def _listen(self, role: str, process: subprocess.Popen[bytes]) -> None:
         if process.stdout is not None:
             for line in process.stdout:
-                self._news.put((role, orjson.loads(line)["ready"]))
+                said = orjson.loads(line)
+                self._news.put((role, said.get("ready"), said.get("failed")))
             process.stdout.close()
-        self._news.put((role, None))
+        self._news.put((role, None, None))
 
     def pids(self) -> dict[str, int]:
         """Return the process id of each role."""
@@ -156,3 +166,19 @@ class Supervisor:
                 log.warning("a process did not leave in time and was killed", extra={"role": role})
                 child.process.kill()
                 child.process.wait()
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Let a process that is started here inherit that Ctrl-C is not for it.
+
+    A terminal sends it to all processes of the command; who stops in order is ours to say.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

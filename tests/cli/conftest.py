@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from simulators.powerserver import PowerServer
+from tests.cli.console_script import RunningHost
+
+
+@pytest.fixture(scope="session")
+def powerserver():
+    with PowerServer() as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory, powerserver):
+    """A host that all tests of a session share: each books for itself and leaves the channel started."""
+    with RunningHost(tmp_path_factory.mktemp("host") / "data", powerserver.port) as running:
+        yield running
+
+
+@pytest.fixture
+def own_host(tmp_path):
+    """A host of the test's own, to be killed; its PowerServer too."""
+    with PowerServer() as peer, RunningHost(tmp_path / "data", peer.port) as running:
+        running.peer = peer
+        yield running
