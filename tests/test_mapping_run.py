@@ -267,12 +267,18 @@ def test_several_values_for_one_place_are_an_error_and_never_cut(mapped, tmp_pat
     ]
 
 
-def test_what_hl7_does_not_allow_is_told_by_field(mapped):
+def test_what_hl7_does_not_allow_is_told_by_rule_and_field(mapped, tmp_path):
     found = mapped(("%appt.minutesDuration", "%patient.id"))
 
-    assert found.problems() == [
-        "error HL7_FORMAT SCH-9: Appointment Duration is not a number with digits and a decimal point"
-    ]
+    (told,) = found.problems()
+    assert told.startswith(f"{tmp_path.name}/m.yaml:25:3: error HL7_FORMAT SCH-9: Appointment Duration is not a number")
+
+
+def test_a_character_that_the_destination_cannot_read_is_told_by_rule_and_field(mapped, tmp_path):
+    found = mapped(("    station: ris", "    station: ris\n    charset: 8859/1"))
+
+    (told,) = found.problems({f"{PATIENT}/name/0/family": "\u0141ukasz"})
+    assert told.startswith(f"{tmp_path.name}/m.yaml:31:3: error HL7_CHARSET PID-5: a character cannot be written")
 
 
 def test_the_route_may_filter_and_refuse(mapped, tmp_path):

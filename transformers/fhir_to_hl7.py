@@ -5,12 +5,13 @@ Runs in the workers: nothing here imports the YAML, pydantic, ANTLR or hl7apy li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from messages.problem import Problem, Problems
+from messages.problem import Place, Problem, Problems
 from transformers import er7, fhir_json, fhir_validation
 from transformers.base import Admission, Filtered, Given, Transformed
 from transformers.fhir_path import PathError, Scope, compile_path
@@ -49,6 +50,17 @@ class _Message:
     version: str
     charset: str
     validator: Validator
+    #: Field, such as `SCH-9`, to the place of the rule that writes it.
+    rules: Mapping[str, Place]
+
+    def placed(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Return problems of fields with the places of the rules that wrote them."""
+        return [self._placed(problem) for problem in problems]
+
+    def _placed(self, found: Problem) -> Problem:
+        field = _FIELD.match(found.expression or "")
+        where = self.rules.get(f"{field[1]}-{field[2]}") if field else None
+        return replace(found, text=f"{found.expression}: {found.text}", place=where) if where else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +170,11 @@ class FhirToHl7:
             raise Problems(run.problems)
         findings = [found for found in message.validator.validate(segments) if found.severity == "error"]
         if findings:
-            raise Problems(findings)
-        encoded = er7.encode(segments, message.charset)
+            raise Problems(message.placed(findings))
+        try:
+            encoded = er7.encode(segments, message.charset)
+        except Problems as found:
+            raise Problems(message.placed(found.problems)) from None
         return Transformed(encoded=encoded, control_id=given.control_id, action=line.do)
 
     def explain(self, document: Any, given: Given) -> list[Explained]:
@@ -219,6 +234,7 @@ class FhirToHl7:
             version=version,
             charset=part["charset"],
             validator=self._validators[part["validators"][action]],
+            rules=dict(_rules(self._plan["maps"][key], action)),
         )
 
 
@@ -227,6 +243,8 @@ def compile_plan(plan: Plan) -> FhirToHl7:
     return FhirToHl7(plan)
 
 
+#: `AIS[2]-3.1`: segment and field.
+_FIELD = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[\d+\])?-(\d+)")
 #: What now() says where a message is only ordered and indexed: nothing there may depend on the time.
 _NEVER: Any = None
 
@@ -244,6 +262,14 @@ def _zone(plan: Plan) -> Callable[[Run], str]:
         return str(found[0])
 
     return of
+
+
+def _rules(parts: Sequence[Plan], action: str) -> Iterator[tuple[str, Place]]:
+    for part in parts:
+        for rule in part.get("rules", ()):
+            if rule["actions"] is None or action in rule["actions"]:
+                yield f"{part['segment']}-{rule['to'][0]}", place(rule["at"])
+        yield from _rules(part.get("parts", ()), action)
 
 
 def _not_sent(line: Plan) -> Filtered:

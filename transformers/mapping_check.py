@@ -19,7 +19,7 @@ from transformers.hl7_rules import compile_rules
 from transformers.mapping_complete import Completeness, parts
 from transformers.mapping_desk import Desk
 from transformers.mapping_examples import Example, check_examples, examples
-from transformers.mapping_file import Document, Steps, load
+from transformers.mapping_file import Steps, load
 from transformers.mapping_lets import lets, one_text, zone
 from transformers.mapping_model import Mapping
 from transformers.mapping_paths import IT, Paths
@@ -95,6 +95,7 @@ def _plan(desk: Desk, mapping: Mapping, left_out: set[Steps]) -> dict[str, Any]:
             "accept": _accept(paths, mapping),
         },
     }
+    _at_the_door(desk, plan)
     plan["destinations"], plan["maps"] = _destinations(desk, paths, mapping, whole=whole)
     names = {name for part in plan["destinations"].values() for name in part.get("validators", {}).values()}
     plan["validators"] = {name: compile_rules(*name.split(" ")) for name in sorted(names)}
@@ -105,6 +106,37 @@ def _plan(desk: Desk, mapping: Mapping, left_out: set[Steps]) -> dict[str, Any]:
     plan["inputs"] = _inputs(desk)
     plan["processing_id"] = desk.site.value("endpoint.processing_id") or "P"
     return plan
+
+
+#: What is not known yet when a document stands at the door.
+_LATER = {"now": "now()", "today": "today()", "timeOfDay": "timeOfDay()", "known": "%known"}
+
+
+def _at_the_door(desk: Desk, plan: dict[str, Any]) -> None:
+    """Note a problem for what decides at the door by something that a resend would find changed."""
+    ways: list[tuple[Steps, Any]] = [(("from", word), plan["from"][word]) for word in ("each", "accept")]
+    ways += [(_step("order", number, desk), tree) for number, tree in enumerate(plan["order"])]
+    ways += [(("about",), plan["about"]), *((("index", name), tree) for name, tree in plan["index"].items())]
+    for where, tree in ways:
+        for word in sorted(_later(tree, plan["let"], frozenset())):
+            text = f"{_LATER[word]} cannot be used here: a resend of the document must be the same message"
+            desk.add("E108", where, text, "leave it to the route, or to a rule")
+
+
+def _later(value: Any, lets: dict[str, Any], seen: frozenset[str]) -> set[str]:
+    """Return the words of _LATER that an expression uses, itself or through names of let:."""
+    if isinstance(value, dict):
+        return set().union(*(_later(part, lets, seen) for part in value.values()))
+    if not isinstance(value, list):
+        return set()
+    found = set().union(*(_later(part, lets, seen) for part in value))
+    if len(value) > 3 and value[0] == "call" and value[2] is None and value[3] in _LATER:
+        found.add(value[3])
+    if len(value) == 3 and value[0] == "name":
+        name = value[2]
+        found |= {name} if name == "known" else set()
+        found |= _later(lets[name], lets, seen | {name}) if name in lets and name not in seen else set()
+    return found
 
 
 def _step(word: str, position: int, desk: Desk) -> tuple[str | int, ...]:
@@ -167,14 +199,9 @@ def _unused(paths: Paths, mapping: Mapping) -> None:
 
 
 def _inputs(desk: Desk) -> dict[str, Any]:
-    """Return what the revision of a channel is made of: digests of the files that went in."""
+    """Return digests of the files that went in; what counts of site.yaml is in the plan itself."""
     tables = {name: desk.site.folder / "tables" / f"{name}.csv" for name, table in desk.tables.items() if table}
     return {
-        "mapping": _digest(desk.document),
-        "site": _digest(desk.site.document),
+        "mapping": hashlib.sha256(desk.document.text.encode()).hexdigest(),
         "tables": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sorted(tables.items())},
     }
-
-
-def _digest(document: Document) -> str:
-    return hashlib.sha256(document.text.encode()).hexdigest()

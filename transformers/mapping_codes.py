@@ -87,6 +87,12 @@ CODES: Mapping[str, Explanation] = _codes(
     ),
     ("E106", "Names of let: need each other in a circle.", "a: %b and b: %a", "Break the circle."),
     ("E107", "Nothing uses a name of let:. (Warning)", "let: { old: … }", "Delete it."),
+    (
+        "E108",
+        "What decides at the door must not change from one sending to the next: the time and %known do.",
+        "accept: %appt.start > now()",
+        "Leave it to the route.",
+    ),
     ("E110", "There is no such table.", "table: procedures.code", "Create tables/procedures.csv or correct the name."),
     ("E111", "The table has no such column.", "table: procedures.txt", "Correct the column's name."),
     (
