@@ -33,7 +33,6 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "check": ("host.command_check", "Check mapping files; all mistakes at once, with their places."),
         "test": ("host.command_test", "Run the tests that stand in mapping files."),
         "try": ("host.command_try", "Map one file and show what would be sent."),
-        "replay": ("host.command_replay", "Compare what a changed file makes of stored messages with what was sent."),
         "explain": ("host.command_explain", "Explain a problem's code: cause, example, cure."),
     },
     "Change a running channel": {
@@ -41,6 +40,13 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "rollback": ("host.command_deploy", "Let an older revision of a channel run again."),
         "revisions": ("host.command_revisions", "List which revisions of a channel ran since when."),
         "diff": ("host.command_revisions", "Compare the revision that runs with the file on disk."),
+    },
+    "Change what runs": {
+        "replay": ("host.command_replay", "Compare what a changed file makes of stored messages with what was sent."),
+        "deploy": ("host.command_deploy", "Make a mapping file the revision that runs, without a restart."),
+        "rollback": ("host.command_deploy", "Make an earlier revision the one that runs again."),
+        "revisions": ("host.command_revisions", "List which revisions of a channel ran since when."),
+        "diff": ("host.command_revisions", "Show what differs between two revisions, or the file on disk."),
     },
     "Look after channels": {
         "status": ("host.command_status", "Show channels, counts and connections."),
