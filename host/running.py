@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from host import deploying
 from host import site as sites
 from host.roles import Assignment
 from host.supervisor import NotReady, Supervisor
@@ -51,6 +52,7 @@ class Host:
         self.data = data_folder(self.site)
         self._doors: dict[str, list[str]] = {}
         self._new_key = False
+        self._runs: dict[str, str] = {}
 
     def start(self) -> dict[str, list[str]]:
         """Deploy the files and start the processes; return the addresses of each when all are ready.
@@ -79,7 +81,7 @@ class Host:
         try:
             unclean = bool(directory.processes(store.connection))
             directory.forget_processes(store.writer)
-            sites.deploy(store.writer, store.connection, self.files)
+            self._runs = deploying.deploy_site(store.writer, store.connection, self.files)
             rows = directory.channels(store.connection)
             self._is_deployed = True
         finally:
@@ -119,9 +121,8 @@ class Host:
         """Say what runs and where."""
         if self._new_key:
             yield f"a new key for the store was made: {self.data / connection.KEY_FILE} (keep a copy; mode 0600)"
-        for file in self.files:
-            state = f"revision {file.revision}" if file.is_fit else "NOT RUN: its file has problems (plugin-host check)"
-            yield f"channel {file.channel}: {state}"
+        for channel, what in self._runs.items():
+            yield f"channel {channel}: {what}"
         for address in self._doors.get("intake", []):
             yield f"listening on {address}"
         for address in self._doors.get("console", []):
