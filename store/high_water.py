@@ -1,8 +1,9 @@
 """The high-water file: proof, beside the store, of how far the store had come.
 
 A flipped bit in a write-ahead log makes SQLite drop the committed rows behind it without an error. So each
-writer notes the number of its last commit here, synced, before anyone is told. At start a store that is
-behind its high-water mark has lost something, and says so instead of starting quietly.
+writer notes the number of its last commit here before anyone is told, synced where it promises something to
+the outside. At start a store that is behind its high-water mark has lost something, and says so instead of
+starting quietly.
 """
 
 from __future__ import annotations
@@ -47,12 +48,13 @@ class HighWater:
             raise DamagedHighWater(f"{self._path} is damaged in {damaged} of 2 slots")
         return max(marks)
 
-    def raise_to(self, mark: int) -> None:
-        """Note `mark` and return when it is on the disk."""
+    def raise_to(self, mark: int, *, sync: bool = True) -> None:
+        """Note `mark`; with `sync` return when it is on the disk, else it survives a killed process, not a power cut."""
         head = _RECORD.pack(_MAGIC, mark, 0)[:16]
         os.lseek(self._file, (mark & 1) * _SLOT, os.SEEK_SET)
         os.write(self._file, head + struct.pack("<I", zlib.crc32(head)))
-        _sync(self._file)
+        if sync:
+            _sync(self._file)
         self.mark = mark
 
     def close(self) -> None:

@@ -107,7 +107,8 @@ class Work:
 class Store:
     """SQLite behind the promises of `docs/guarantee.md`. One instance a process."""
 
-    def __init__(self, folder: Path, role: str) -> None:
+    def __init__(self, folder: Path, role: str, *, promises: bool = True) -> None:
+        """Open the store for a role; `promises` as in `store.writer.Writer`."""
         self.folder = folder
         self.connection: Connection = connect(folder)
         high_water = HighWater(folder / f"high-water-{role}")
@@ -117,7 +118,7 @@ class Store:
                 f"the store has lost commits {row[0] + 1 if row else 1} to {high_water.mark} of {role}: "
                 f"it is behind its high-water file in {folder}"
             )
-        self.writer = Writer(self.connection, role, high_water)
+        self.writer = Writer(self.connection, role, high_water, promises=promises)
         #: What is being mapped now: a message that kills the process is found by it.
         self.mark = Mark(folder / f"mapping-{role}")
 

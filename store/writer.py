@@ -76,10 +76,12 @@ class _Waiting(Generic[T]):
 class Writer:
     """The one writer of a process."""
 
-    def __init__(self, connection: Connection, name: str, high_water: HighWater) -> None:
+    def __init__(self, connection: Connection, name: str, high_water: HighWater, *, promises: bool = True) -> None:
+        """`promises`: somebody outside is told that what was committed is safe, so the high-water mark is synced too."""
         self._connection = connection
         self._name = name
         self._high_water = high_water
+        self._promises = promises
         self._queue: list[_Waiting[Any]] = []
         self._turn = threading.Lock()
 
@@ -154,7 +156,7 @@ class Writer:
             # After a failed sync nobody knows what the disk holds: answer nobody, and begin anew from the disk.
             _give_up("commit", error)
         try:
-            self._high_water.raise_to(mark)
+            self._high_water.raise_to(mark, sync=self._promises)
         except OSError as error:
             _give_up("high-water file", error)
 
