@@ -49,7 +49,7 @@ class HighWater:
         return max(marks)
 
     def raise_to(self, mark: int, *, sync: bool = True) -> None:
-        """Note `mark`; with `sync` return when it is on the disk, else it survives a killed process, not a power cut."""
+        """Note `mark`. With `sync` it is then on the disk; without, it survives a killed process, not a power cut."""
         head = _RECORD.pack(_MAGIC, mark, 0)[:16]
         os.lseek(self._file, (mark & 1) * _SLOT, os.SEEK_SET)
         os.write(self._file, head + struct.pack("<I", zlib.crc32(head)))

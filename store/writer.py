@@ -77,7 +77,7 @@ class Writer:
     """The one writer of a process."""
 
     def __init__(self, connection: Connection, name: str, high_water: HighWater, *, promises: bool = True) -> None:
-        """`promises`: somebody outside is told that what was committed is safe, so the high-water mark is synced too."""
+        """`promises`: somebody outside is told that what was committed is safe; so the high-water mark is synced."""
         self._connection = connection
         self._name = name
         self._high_water = high_water
