@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,8 +40,9 @@ def open_store(site: Path) -> Store:
 
 
 def own_site(site: Path) -> Path:
-    """Return the site, unless it is the one of an installed package: nobody's messages belong beside a library."""
-    if site == SHIPPED_SITE and not (ROOMS / "pyproject.toml").exists():
+    """Return the site, unless its messages would lie in an installed package's folder, as the shipped one's would."""
+    elsewhere = Path(os.environ.get("PLUGIN_HOST_DATA", "")).is_absolute()
+    if site == SHIPPED_SITE and not elsewhere and not (ROOMS / "pyproject.toml").exists():
         raise Failure(
             EXIT_CONFIGURATION,
             "there is no folder 'mappings' here; make one: plugin-host init mappings (or name one: --site DIR)",

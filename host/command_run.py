@@ -32,7 +32,7 @@ def run_command(site: Path) -> None:
     write_logs("host")
     signal.signal(signal.SIGTERM, _stop)
     began = time.monotonic()
-    host = started(site)
+    host = started(own_site(site))
     try:
         for line in host.summary():
             click.echo(line)
@@ -48,7 +48,7 @@ def run_command(site: Path) -> None:
 def started(site: Path) -> Host:
     """Return a host that is ready, or say why there is none and leave."""
     try:
-        host = Host(own_site(site))
+        host = Host(site)
         host.start()
     except Problems as error:
         raise Failure(EXIT_CONFIGURATION, "\n".join(map(shown, error.problems))) from None
