@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from channels.prepare import BUG
+from messages.identity import control_id
 from messages.lifecycle import Event
 from messages.problem import Problems
 from store.history import Mapped, Past
@@ -119,7 +120,7 @@ class Replay:
     def _now(self, mapped: Mapped, document: Any, focus: int | None) -> _Outcome:
         encoded = mapped.encoded or b""
         given = Given(
-            now=self._moment(encoded) or datetime.fromtimestamp(mapped.at, UTC), control_id=mapped.control_id or "",
+            now=self._moment(encoded) or datetime.fromtimestamp(mapped.at, UTC), control_id=mapped.control_id or control_id(),
             destination=mapped.destination, focus=focus, known=mapped.known,
         )  # fmt: skip
         try:

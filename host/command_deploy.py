@@ -62,12 +62,12 @@ def deploy_command(
         if before == changed.revision and row is not None and row.problem is None:
             _say(as_json, f"revision {before} runs already", channel=changed.channel, revision=before, deployed=False)
             return
+        moved = _moved(store.connection, row, changed)
+        for line in moved:
+            click.echo(line, err=as_json)
         replayed = _replayed(store.connection, changed, last, as_json=as_json)
-        if replayed is not None and not replayed.tally.is_same and not accept_differences:
-            text = (
-                f"not deployed: {replayed.tally.sentence()}\nlook: plugin-host replay {changed.channel} --with {file}; "
-            )
-            raise Failure(EXIT_REFUSED, f"{text}if it is meant: --accept-differences")
+        if not accept_differences:
+            _refuse_differences(changed, replayed, moved)
         on_disk = deploying.stamp_on_disk(site, changed.channel)
         choice = revisions.Choice(how="deploy", by=who(), reason=reason, on_disk=on_disk)
         directory.deploy(store.writer, deploying.new_revision(changed), choice)

@@ -46,9 +46,8 @@ def _tables(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str
             elif code not in one:
                 yield f"+{place}: {_row(other[code])}"
             else:
-                changed = [
-                    column for column in one[code] if one[code][column] != other[code].get(column, one[code][column])
-                ]
+                # A column that only one of them uses is in the plan of one of them only.
+                changed = [column for column, cell in one[code].items() if other[code].get(column, cell) != cell]
                 yield from (f"-{place}: {column}={one[code][column]}" for column in changed)
                 yield from (f"+{place}: {column}={other[code][column]}" for column in changed)
 

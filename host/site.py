@@ -1,4 +1,4 @@
-"""A site's folder: read, checked as a whole, and deployed to the store. Check, then apply."""
+"""A site's folder: read, and checked as a whole. What is fit is applied by `host.deploying`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ import orjson
 from channels import registry
 from channels.settings import mistakes
 from messages.problem import Place, Problem, Problems
-from store import directory
-from store.connection import Connection
-from store.writer import Writer
 from transformers.mapping_check import Checked, check_mapping
 from transformers.mapping_site import Site, load_site
 
@@ -143,21 +140,3 @@ def _setting_place(checked: Checked, site: Site, part: dict[str, Any], at: tuple
     if name and checked.places((*at, name)) != checked.places(at):
         return checked.places((*at, name))
     return site.place(station)
-
-
-def deploy(writer: Writer, connection: Connection, files: Iterable[CheckedFile]) -> None:
-    """Make every fit file the running revision; note at the others why they do not run. What ran goes on."""
-    running = {row.name: row.revision for row in directory.channels(connection) if row.problem is None}
-    for file in files:
-        if not file.is_fit or file.checked.plan is None:
-            errors = [p for p in file.problems if p.severity == "error"]
-            directory.set_problem(writer, file.channel, file.title, f"{len(errors)} problem(s), first: {errors[0]}")
-        elif running.get(file.channel) != file.revision:
-            plan = file.checked.plan
-            directory.deploy(
-                writer,
-                directory.NewRevision(
-                    channel=file.channel, title=file.title, revision=file.revision, source=file.source, plan=plan,
-                    destinations={name: part.get("parked") != "pass" for name, part in plan["destinations"].items()},
-                ),
-            )  # fmt: skip

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from host import running
+from host import deploying, running
 from host import site as sites
 from host.roles import Assignment
 from host.supervisor import NotReady, Supervisor
@@ -47,7 +47,7 @@ def deploy(site: Path) -> Path:
     running.prepare_store(data)
     store = Store(data, "host")
     try:
-        sites.deploy(store.writer, store.connection, files)
+        deploying.deploy_site(store.writer, store.connection, files)
     finally:
         store.close()
     return data
