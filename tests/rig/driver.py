@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--no-checkpoints", action="store_true")
     options = parser.parse_args()
     os.read(0, 1)  # a trial may want to attach itself first
-    stores = [Store(options.folder, role) for role in ROLES]
+    stores = [Store(options.folder, role, promises=role == "intake") for role in ROLES]
     if options.synchronous:
         for store in stores:
             store.connection.execute(f"PRAGMA synchronous = {options.synchronous}")

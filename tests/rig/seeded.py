@@ -63,7 +63,7 @@ BUGS = (
             (
                 "store/writer.py",
                 """\
-            self._high_water.raise_to(mark)
+            self._high_water.raise_to(mark, sync=self._promises)
 """,
                 """\
             pass

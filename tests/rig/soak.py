@@ -1,6 +1,6 @@
 """The long trials: each figure a line `name value limit PASS|FAIL`, all of them in a file, an exit code that says it.
 
-`python -m tests.rig.soak [--only T1,T3] [--json build/soak.json] [--seed N]`; docs/guarantee.md is made from that file
+`python -m tests.rig.soak [--only T1,T3] [--json FILE] [--seed N]`; docs/guarantee.md is made from that file
 (tests/rig/report.py). A failing trial is replayed with the seed that it printed.
 """
 
@@ -21,6 +21,7 @@ from typing import Any
 
 from tests.rig import backlog, bugs, disk_errors, kill_points, kills, poison, power_loss, repeats, retries
 from tests.rig.figures import Figures, chosen_seed, say
+from tests.rig.report import FIGURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def main() -> int:
     """Run the trials; 0 when every figure is good enough."""
     parser = argparse.ArgumentParser(prog="soak", description="The long trials of the guarantee.")
     parser.add_argument("--only", help="names separated by commas")
-    parser.add_argument("--json", type=Path, default=Path("build/soak.json"), help="file for all figures")
+    parser.add_argument("--json", type=Path, default=FIGURES, help="file for all figures")
     parser.add_argument("--seed", type=int, help="replay an earlier run")
     options = parser.parse_args()
     wanted = set(options.only.split(",")) if options.only else {trial.name for trial in TRIALS}
