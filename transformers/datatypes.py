@@ -33,12 +33,11 @@ EQUIPMENT_TYPES = {"phone": "PH", "fax": "FX", "pager": "BP", "sms": "CP"}
 IDENTIFIER_TYPE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 
-def _components(parts: Mapping[int, str | list[str]]) -> Repetition:
-    """Return a repetition from component numbers and their values, gaps filled."""
-    filled = {number: part for number, part in parts.items() if (any(part) if isinstance(part, list) else part)}
-    repetition: Repetition = [[""] for _ in range(max(filled, default=0))]
-    for number, part in filled.items():
-        repetition[number - 1] = part if isinstance(part, list) else [part]
+def _components(*parts: str | list[str]) -> Repetition:
+    """Return a repetition of components, each a text or its subcomponents, without the empty ones at its end."""
+    repetition = [[part] if isinstance(part, str) else part or [""] for part in parts]
+    while repetition and not any(repetition[-1]):
+        repetition.pop()
     return repetition
 
 
@@ -46,14 +45,13 @@ def each(convert: Callable[[Any, FormatContext], Repetition]) -> Function:
     """Return the format's function for a conversion of one value; values that have nothing to say are left out."""
 
     def function(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
-        found = [convert(_mapping(value), context) for value in values]
-        return [repetition for repetition in found if repetition]
+        return [found for value in values if (found := convert(_element(value), context))]
 
     return function
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
+def _element(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
         raise ValueError("the value is no FHIR element with parts")  # noqa: TRY004 - a format's errors are ValueErrors
     return value
 
@@ -75,12 +73,14 @@ def _name_parts(name: Mapping[str, Any]) -> list[str]:
 def xpn(name: Mapping[str, Any], context: FormatContext) -> Repetition:  # noqa: ARG001
     """HumanName as XPN. The whole family name is XPN.1.1: FHIR does not split particles off, so neither do we."""
     family, first, further, suffix, prefix = _name_parts(name)
-    return _components({1: family, 2: first, 3: further, 4: suffix, 5: prefix, 7: NAME_TYPES.get(name.get("use"), "U")})
+    return _components(family, first, further, suffix, prefix, "", NAME_TYPES.get(name.get("use"), "U"))
 
 
 def names(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
     """The format XPN: official names first, else in order; the first repetition is the one that receivers show."""
-    people = sorted((_mapping(value) for value in values), key=lambda name: name.get("use") != "official")
+    people = [_element(value) for value in values]
+    if len(people) > 1:
+        people.sort(key=lambda name: name.get("use") != "official")
     return [xpn(name, context) for name in people]
 
 
@@ -88,16 +88,16 @@ def xad(address: Mapping[str, Any], context: FormatContext) -> Repetition:  # no
     """Address as XAD. An address that is only text goes into XAD.1.1."""
     lines = address.get("line") or [address.get("text") or ""]
     kind = "M" if address.get("type") == "postal" else ADDRESS_TYPES.get(address.get("use") or "", "")
-    parts = {
-        1: lines[0],
-        2: " ".join(lines[1:]),
-        3: address.get("city") or "",
-        4: address.get("state") or "",
-        5: address.get("postalCode") or "",
-        6: address.get("country") or "",
-        9: address.get("district") or "",
-    }
-    return _components(parts | {7: kind}) if any(parts.values()) else []
+    parts = (
+        lines[0],
+        " ".join(lines[1:]),
+        address.get("city") or "",
+        address.get("state") or "",
+        address.get("postalCode") or "",
+        address.get("country") or "",
+    )
+    district = address.get("district") or ""
+    return _components(*parts, kind, "", district) if district or any(parts) else []
 
 
 def xtn(point: Mapping[str, Any], context: FormatContext) -> Repetition:
@@ -110,19 +110,18 @@ def xtn(point: Mapping[str, Any], context: FormatContext) -> Repetition:
     if not value:
         return []
     if system == "email":
-        return _components({2: "NET", 3: "Internet", 4: value})
+        return _components("", "NET", "Internet", value)
     if system is not None and system not in EQUIPMENT_TYPES:
-        return _components({9: value})
-    parts: dict[int, str | list[str]] = {
-        2: USE_CODES.get(use, ""),
-        3: "CP" if use == "mobile" else EQUIPMENT_TYPES.get(system or "phone", ""),
-    }
+        return _components(*[""] * 8, value)
+    use_code = USE_CODES.get(use, "")
+    equipment = "CP" if use == "mobile" else EQUIPMENT_TYPES[system or "phone"]
     split = telephone.split(value)
     if split:
-        parts |= dict(zip((5, 6, 7), split, strict=True))
-    else:
-        parts[12 if context.version >= "2.5" else 1] = value.removeprefix("tel:")
-    return _components(parts)
+        return _components("", use_code, equipment, "", *split)
+    number = value.removeprefix("tel:")
+    if context.version >= "2.5":
+        return _components("", use_code, equipment, *[""] * 8, number)
+    return _components(number, use_code, equipment)
 
 
 def _authority(system: str | None, context: FormatContext) -> Mapping[str, str]:
@@ -151,15 +150,18 @@ def _hierarchic(row: Mapping[str, str]) -> list[str]:
 
 def _identifier_type(identifier: Mapping[str, Any], row: Mapping[str, str]) -> str:
     """Return a code of HL7 table 0203: the authority's own, else the one that Identifier.type gives."""
+    own = row.get("identifier_type")
+    if own:
+        return own
     codings = (identifier.get("type") or {}).get("coding") or []
     stated = (coding.get("code") for coding in codings if coding.get("system") == IDENTIFIER_TYPE_SYSTEM)
-    return row.get("identifier_type") or next(stated, None) or ""
+    return next(stated, None) or ""
 
 
 def cx(identifier: Mapping[str, Any], context: FormatContext) -> Repetition:
     """Identifier as CX, its assigning authority (CX.4) from the table."""
     row = _authority(identifier.get("system"), context)
-    return _components({1: _identified(identifier), 4: _hierarchic(row), 5: _identifier_type(identifier, row)})
+    return _components(_identified(identifier), "", "", _hierarchic(row), _identifier_type(identifier, row))
 
 
 def ei(identifier: Mapping[str, Any], context: FormatContext) -> Repetition:
@@ -184,16 +186,17 @@ def xcn(person: Mapping[str, Any], context: FormatContext) -> Repetition:
     identifiers = [] if human else person.get("identifier") or []
     if not people:
         raise ValueError("the person has no name")
-    official = min(people, key=lambda name: name.get("use") != "official")
-    family, first, further, suffix, prefix = _name_parts(official)
-    parts: dict[int, str | list[str]] = {2: family, 3: first, 4: further, 5: suffix, 6: prefix}
-    parts[10] = NAME_TYPES.get(official.get("use"), "U")
-    if identifiers:
-        known = [one for one in identifiers if one.get("system") in (context.table or {})]
-        identifier = (known or identifiers)[0]
-        row = _authority(identifier.get("system"), context)
-        parts |= {1: _identified(identifier), 9: _hierarchic(row), 13: _identifier_type(identifier, row)}
-    return _components(parts)
+    official = next((name for name in people if name.get("use") == "official"), people[0])
+    name_type = NAME_TYPES.get(official.get("use"), "U")
+    if not identifiers:
+        return _components("", *_name_parts(official), "", "", "", name_type)
+    rows = context.table or {}
+    identifier = next((one for one in identifiers if one.get("system") in rows), identifiers[0])
+    row = _authority(identifier.get("system"), context)
+    return _components(
+        _identified(identifier), *_name_parts(official), "", "",
+        _hierarchic(row), name_type, "", "", _identifier_type(identifier, row),
+    )  # fmt: skip
 
 
 def coded(value: Mapping[str, Any], context: FormatContext) -> Repetition:
@@ -210,10 +213,12 @@ def coded(value: Mapping[str, Any], context: FormatContext) -> Repetition:
         raise UnknownCode(context.table_name, "the code's system")
     text = (value.get("text") if concept else value.get("display")) or ""
     if not known:
-        return _components({2: text})
-    parts: dict[int, str | list[str]] = {}
-    for position, one in zip((1, 4), known, strict=False):
-        system = rows[one["system"]]["name"] if one.get("system") else ""
-        parts |= {position: one["code"], position + 1: one.get("display") or "", position + 2: system}
-    parts[2] = parts[2] or text
-    return _components(parts)
+        return _components("", text)
+    code, display, system, *alternate = [part for one in known[:2] for part in _triplet(one, rows)]
+    return _components(code, display or text, system, *alternate)
+
+
+def _triplet(coding: Mapping[str, Any], rows: Mapping[str, Mapping[str, str]]) -> tuple[str, str, str]:
+    """Return code, display and the name of the coding system, as far as they are there."""
+    system = coding.get("system")
+    return coding["code"], coding.get("display") or "", rows[system]["name"] if system else ""

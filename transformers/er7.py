@@ -30,8 +30,9 @@ from transformers.er7_escapes import Separators, escapes, unescaper
 
 #: `["PID", field, field, …]`; see the module's text.
 Segment = list[Any]
-#: A list of repetitions of lists of components of lists of subcomponents.
-Field = list[list[list[str]]]
+#: A list of components, each a list of subcomponents.
+Repetition = list[list[str]]
+Field = list[Repetition]
 
 DEFAULT_SEPARATORS = "|^~\\&"
 
@@ -168,14 +169,38 @@ def encode(segments: Sequence[Segment], charset: str | None = None) -> bytes:
     text = "".join([write(segment) for segment in segments])
     if not unicodedata.is_normalized("NFC", text):
         text = "".join([write(_normalised(segment)) for segment in segments])
-    name = charset if charset is not None else _declared(header)
-    codec = character_sets.codec(name)
+    return _to_bytes(text, charset if charset is not None else _declared(header), separators[0])
+
+
+def read(text: str) -> Field:
+    """Return a field as `parse` gives it, from a text with the usual separators."""
+    field: Field = _reader(DEFAULT_SEPARATORS, "utf-8")(f"ZZZ{DEFAULT_SEPARATORS[0]}{text}")[1]
+    return field
+
+
+def escaped(leaf: str) -> str:
+    """Return a text as it is written with the usual separators."""
+    return leaf if leaf.isalnum() or not _special(leaf) else _escape(leaf)
+
+
+def to_bytes(text: str, charset: str) -> bytes:
+    """Return a message that was written with the usual separators, in Unicode's composed form (NFC).
+
+    Raises:
+        Problems: as `encode`.
+    """
+    # No separator, and no character of an escape sequence, becomes another one together with the text around it.
+    return _to_bytes(unicodedata.normalize("NFC", text), charset, DEFAULT_SEPARATORS[0])
+
+
+def _to_bytes(text: str, charset: str, separator: str) -> bytes:
+    codec = character_sets.codec(charset)
     if codec is None:
         raise Problems.one("HL7_CHARSET", "MSH-18 names no character set that can be written", expression="MSH-18")
     try:
         return text.encode(codec)
     except UnicodeEncodeError as error:
-        place = _place(text[: error.start], separators[0])
+        place = _place(text[: error.start], separator)
     raise Problems.one(
         "HL7_CHARSET",
         f"a character cannot be written in {codec}",
@@ -231,6 +256,11 @@ def _parts_writer(marks: Separators) -> Callable[[Field], str]:
         return repetition_mark.join(repetitions).rstrip(repetition_mark)
 
     return write
+
+
+_special, _escape = escapes(Separators(*DEFAULT_SEPARATORS))
+#: Writes a field with the usual separators.
+written: Callable[[Field], str] = _parts_writer(Separators(*DEFAULT_SEPARATORS))
 
 
 def _normalised(segment: Segment) -> Segment:

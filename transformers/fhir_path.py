@@ -22,7 +22,7 @@ from transformers.fhir_path_functions import ARGUMENTS, to_string
 from transformers.fhir_path_scope import Compiler, References, Scope, Test, Values
 from transformers.fhir_path_values import truth
 
-__all__ = ["PathError", "References", "Scope", "compile_path", "first_text", "is_compiled"]
+__all__ = ["PathError", "References", "Scope", "compile_path", "compile_test", "first_text", "is_compiled"]
 
 Tree = list[Any]
 
@@ -63,6 +63,23 @@ def compile_path(tree: Tree) -> Callable[[Scope], list[Any]]:
         return values(scope, scope.focus)
 
     return run
+
+
+def compile_test(tree: Tree) -> Callable[[Scope], bool]:
+    """Return a function that says whether the expression gives true: one value, which is the Boolean true.
+
+    The function raises PathError as that of `compile_path` does.
+    """
+    test = _given_test(tree)
+    if test is not None:
+        return lambda scope: test(scope, scope.focus) is True
+    path = compile_path(tree)
+
+    def is_true(scope: Scope) -> bool:
+        values = path(scope)
+        return len(values) == 1 and values[0] is True
+
+    return is_true
 
 
 def first_text(values: list[Any]) -> str | None:

@@ -6,18 +6,21 @@ Runs in the workers: nothing here imports the YAML, pydantic, ANTLR or hl7apy li
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from messages.problem import Place, Problem, Problems
 from transformers import er7, fhir_json, fhir_validation
 from transformers.base import Admission, Filtered, Given, Transformed
-from transformers.fhir_path import PathError, Scope, compile_path
+from transformers.fhir_path import PathError, Scope, compile_path, compile_test
 from transformers.hl7_validation import Validator
-from transformers.mapping_segments import Build, Builder, Watch
-from transformers.mapping_values import Plan, Run, named, place, problem, test, texts
+from transformers.mapping_given import Compiler, Watch
+from transformers.mapping_run import Plan, Run, place, problem
+from transformers.mapping_segments import Build, Builder
+from transformers.mapping_text import Numbers, Part
+from transformers.mapping_values import named, texts
+from transformers.timestamps import local
 
 #: Name of the transformer in a mapping file, and of its plug-in.
 KIND = "fhir-to-hl7"
@@ -46,18 +49,31 @@ class _Message:
     """What one destination sends for one action."""
 
     build: Build
-    type: list[list[str]]
-    version: str
     charset: str
     validator: Validator
+    #: Every message is looked at thoroughly.
+    doubtful: bool
     #: Field, such as `SCH-9`, to the place of the rule that writes it.
     rules: Mapping[str, Place]
 
-    def placed(self, problems: Iterable[Problem]) -> list[Problem]:
-        """Return problems of fields with the places of the rules that wrote them."""
-        return [self._placed(problem) for problem in problems]
+    def encode(self, lines: Sequence[str], run: Run) -> bytes:
+        """Return the message of these segments; raises Problems where HL7 does not allow it."""
+        try:
+            encoded = er7.to_bytes("\r".join(lines) + "\r", self.charset)
+            if self.doubtful or run.doubtful or not self.validator.is_ordered([line[:3] for line in lines]):
+                self._look_at(encoded)
+        except Problems as found:
+            raise Problems(map(self._placed, found.problems)) from None
+        return encoded
+
+    def _look_at(self, encoded: bytes) -> None:
+        """Look at a message thoroughly; raises Problems."""
+        found = self.validator.validate(er7.parse(encoded).segments)
+        if found:
+            raise Problems(found)
 
     def _placed(self, found: Problem) -> Problem:
+        """Return a problem of a field with the place of the rule that wrote it."""
         field = _FIELD.match(found.expression or "")
         where = self.rules.get(f"{field[1]}-{field[2]}") if field else None
         return replace(found, text=f"{found.expression}: {found.text}", place=where) if where else found
@@ -89,9 +105,9 @@ class FhirToHl7:
         self._about = compile_path(plan["about"]) if plan["about"] else None
         self._index = {name: compile_path(tree) for name, tree in plan["index"].items()}
         self._each = compile_path(plan["from"]["each"]) if plan["from"]["each"] else None
-        self._accept = test(plan["from"]["accept"]) if plan["from"]["accept"] else None
-        self._route = [_Line(line["when"] and test(line["when"]), line["do"], line) for line in plan["route"]]
-        self._validators = {name: Validator(rules) for name, rules in plan["validators"].items()}
+        self._accept = compile_test(plan["from"]["accept"]) if plan["from"]["accept"] else None
+        self._route = [_Line(line["when"] and compile_test(line["when"]), line["do"], line) for line in plan["route"]]
+        self._validators = {name: Validator(rules, warnings=False) for name, rules in plan["validators"].items()}
         self._messages = {
             (name, action): self._message(part, action)
             for name, part in plan["destinations"].items()
@@ -110,7 +126,7 @@ class FhirToHl7:
 
     def load(self, body: bytes) -> Any:
         """Parse what `check` has let in before."""
-        return fhir_json.load_strict(body)
+        return fhir_json.load_again(body)
 
     def admit(self, document: Any) -> Sequence[Admission]:
         """Return one admission for each thing of `from.each` that `from.accept` takes; raises Problems."""
@@ -158,24 +174,18 @@ class FhirToHl7:
     def transform(self, document: Any, given: Given) -> Transformed | Filtered:
         """Map the document; raises Problems with the rule's place and the field."""
         run = self._start(document, given)
+        lines: list[str] = []
         try:
             line = self._line(run.scope)
             if line.do is None:
                 return _not_sent(line.plan)
             message = self._messages[given.destination, line.do]
-            segments = self._segments(run, message, given)
+            message.build(run, run.scope, (), lines, 0)
         except PathError as error:
             raise Problems([*run.problems, Problem(code="E302", text=str(error))]) from None
         if run.problems:
             raise Problems(run.problems)
-        findings = [found for found in message.validator.validate(segments) if found.severity == "error"]
-        if findings:
-            raise Problems(message.placed(findings))
-        try:
-            encoded = er7.encode(segments, message.charset)
-        except Problems as found:
-            raise Problems(message.placed(found.problems)) from None
-        return Transformed(encoded=encoded, control_id=given.control_id, action=line.do)
+        return Transformed(encoded=message.encode(lines, run), control_id=given.control_id, action=line.do)
 
     def explain(self, document: Any, given: Given) -> list[Explained]:
         """Return what each rule gave, in the order of the message; nothing when the message is not sent."""
@@ -184,8 +194,8 @@ class FhirToHl7:
         line = self._line(run.scope)
         if line.do is not None:
             part = self._plan["destinations"][given.destination]
-            message = self._message(part, line.do, lambda rule, gave: seen.append(_explained(rule, gave)))
-            self._segments(run, message, given)
+            message = self._message(part, line.do, lambda rule, text: seen.append(_explained(rule, text)))
+            message.build(run, run.scope, (), [], 0)
         return seen
 
     def touched(self, document: Any, given: Given) -> set[str]:
@@ -197,7 +207,7 @@ class FhirToHl7:
 
     def _start(self, document: Any, given: Given) -> Run:
         scope = self._scope(document, given.focus, known=given.known, now=given.now)
-        return Run(scope, self._zone)
+        return Run(scope, given, self._zone)
 
     def _scope(self, document: Any, focus: int | None, *, known: bool = False, now: Any = None) -> Scope:
         thing = document if focus is None else document["entry"][focus]["resource"]
@@ -209,33 +219,41 @@ class FhirToHl7:
                 return line
         raise Problems.one("E308", "no line of the route is true")
 
-    def _segments(self, run: Run, message: _Message, given: Given) -> list[er7.Segment]:
-        segments: list[er7.Segment] = []
-        message.build(run, run.scope, (), segments)
-        if not segments or segments[0][0] != "MSH":
-            segments.insert(0, ["MSH"])
-        header = segments[0]
-        header += [[] for _ in range(19 - len(header))]
-        moment = given.now.astimezone(ZoneInfo(run.zone))
-        header[1], header[2] = "|", "^~\\&"
-        header[7] = [[[f"{moment:%Y%m%d%H%M%S}.{moment.microsecond // 1000:03}{moment:%z}"]]]
-        header[9] = [message.type]
-        header[10] = [[[given.control_id]]]
-        header[11] = header[11] or [[[self._plan["processing_id"]]]]
-        header[12] = [[[message.version]]]
-        header[18] = [[[message.charset]]]
-        return segments
-
     def _message(self, part: Plan, action: str, watch: Watch | None = None) -> _Message:
-        version, key = part["hl7"], part["maps"][action]
+        everywhere = frozenset({*self._plan["let"], *_EVERYWHERE})
+        compiler = Compiler(action, part["hl7"], self._plan["tables"], everywhere, watch)
+        parts, validator = self._plan["maps"][part["maps"][action]], self._validators[part["validators"][action]]
         return _Message(
-            build=Builder(action, self._plan, version, watch).group(self._plan["maps"][key]),
-            type=[[text] for text in part["message"][action].split("^")],
-            version=version,
+            build=Builder(compiler, validator, self._header(part, action)).message(parts),
             charset=part["charset"],
-            validator=self._validators[part["validators"][action]],
-            rules=dict(_rules(self._plan["maps"][key], action)),
+            validator=validator,
+            doubtful=compiler.doubtful,
+            rules=dict(_rules(parts, action)),
         )
+
+    def _header(self, part: Plan, action: str) -> dict[int, Part]:
+        """Return the fields of MSH that the host writes. MSH-11 may be a rule's."""
+        return {
+            2: er7.DEFAULT_SEPARATORS[1:],
+            7: _moment,
+            9: part["message"][action],
+            10: _control_id,
+            11: er7.escaped(self._plan["processing_id"]),
+            12: part["hl7"],
+            18: part["charset"],
+        }
+
+
+#: Names that mean the same in every block, beside those of `let:`.
+_EVERYWHERE = ("it", "known", "resource", "rootResource", "context", "ucum", "sct", "loinc")
+
+
+def _moment(run: Run, _scope: Scope, _numbers: Numbers) -> str:
+    return local(run.given.now, run.zone, milliseconds=True)
+
+
+def _control_id(run: Run, _scope: Scope, _numbers: Numbers) -> str:
+    return er7.escaped(run.given.control_id)
 
 
 def compile_plan(plan: Plan) -> FhirToHl7:
@@ -299,7 +317,16 @@ def _spoken(tree: Any) -> str:
     return "the expression"
 
 
-def _explained(rule: Plan, gave: list[Any]) -> Explained:
+def _explained(rule: Plan, text: str) -> Explained:
     conversion = f"as: {rule['as']}" if "as" in rule else f"table: {rule['table']}" if "table" in rule else ""
     source = rule.get("source") or ("number" if "number" in rule else "value")
-    return Explained(rule["name"], rule["at"], source, conversion, gave)
+    return Explained(rule["name"], rule["at"], source, conversion, _read(rule, text))
+
+
+def _read(rule: Plan, text: str) -> list[Any]:
+    """Return what a rule wrote in er7's shapes: repetitions, a component or a subcomponent."""
+    if not text:
+        return []
+    field = er7.read(text)
+    _, _, component, subcomponent = rule["to"]
+    return field[0][0] if subcomponent else field[0] if component else field

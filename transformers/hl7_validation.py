@@ -50,21 +50,20 @@ class _Type:
     checks: tuple[_Check, ...]
     #: How many components a value has -> (component, quick test) of those that are there; for the hot loop.
     quick: tuple[tuple[tuple[int, Test], ...], ...]
-    #: (component, subcomponent but the first) -> quick tests.
-    deep: Mapping[tuple[int, int], tuple[Test, ...]]
+    #: (component, subcomponent) -> quick tests.
+    leaves: Mapping[tuple[int, int], tuple[Test, ...]]
 
     @classmethod
     def of(cls, widths: Sequence[int], checks: Sequence[_Check]) -> _Type:
         """Return a type with its checks sorted out."""
         flat = [(check.component, check.quick) for check in checks if check.subcomponent == 0]
         sizes = range(len(widths) + 1)
-        deep: dict[tuple[int, int], tuple[Test, ...]] = {}
+        leaves: dict[tuple[int, int], tuple[Test, ...]] = {}
         for check in checks:
-            if check.subcomponent:
-                at = check.component, check.subcomponent
-                deep[at] = (*deep.get(at, ()), check.quick)
+            at = check.component, check.subcomponent
+            leaves[at] = (*leaves.get(at, ()), check.quick)
         quick = tuple(tuple(one for one in flat if one[0] < size) for size in sizes)
-        return cls(tuple(widths), tuple(checks), quick, deep)
+        return cls(tuple(widths), tuple(checks), quick, leaves)
 
     def is_surely_right(self, field: Field) -> bool:
         """Return whether nothing is wrong inside a field; False says that it must be looked at thoroughly."""
@@ -87,24 +86,41 @@ class _Type:
                 if len(component) > self.widths[position]:
                     return False
                 for below in range(1, len(component)):
-                    for test in self.deep.get((position, below), ()):
+                    for test in self.leaves.get((position, below), ()):
                         if component[below] and not test(component[below]):
                             return False
         return True
 
 
 @dataclass(frozen=True, slots=True)
-class _FieldRule:
+class FieldRule:
+    """What HL7 asks of a field."""
+
     name: str
     #: None: withdrawn, or the type stands elsewhere (OBX-5: in OBX-2).
     type: _Type | None
     #: How many repetitions; a number beyond reach where HL7 sets no limit.
     maximum: int
 
+    def is_surely_right(self, repetition: list[list[str]]) -> bool:
+        """Return whether nothing is wrong inside a repetition; False says that it must be looked at thoroughly."""
+        return self.type is None or self.type.is_surely_right([repetition])
+
+    def tests(self, component: int, subcomponent: int) -> tuple[Test, ...] | None:
+        """Return what a text surely passes nothing wrong with, at a place (from 0); None where there is no place."""
+        if self.type is None:
+            return ()
+        widths = self.type.widths
+        if component >= len(widths) or subcomponent >= widths[component]:
+            return None
+        return self.type.leaves.get((component, subcomponent), ())
+
 
 @dataclass(frozen=True, slots=True)
-class _SegmentRule:
-    fields: tuple[_FieldRule, ...]
+class SegmentRule:
+    """What HL7 asks of a segment. Field n is `fields[n - 1]`."""
+
+    fields: tuple[FieldRule, ...]
     required: tuple[int, ...]
 
 
@@ -113,22 +129,39 @@ class Validator:
 
     Args:
         rules: from `hl7_rules.compile_rules`, also after a way through JSON.
+        warnings: also look for what is only a warning.
     """
 
-    def __init__(self, rules: Mapping[str, Any]) -> None:
+    def __init__(self, rules: Mapping[str, Any], *, warnings: bool = True) -> None:
         self._order = Order(rules["order"], rules["structure"])
-        self._types = {name: _type(rule, rules["tables"]) for name, rule in rules["datatypes"].items()}
+        self._warnings = warnings
+        self._types = {
+            name: _Type.of(rule["subcomponents"], self._checks(rule["checks"], rules["tables"]))
+            for name, rule in rules["datatypes"].items()
+        }
         self._segments = {name: self._rule(name, fields, rules) for name, fields in rules["segments"].items()}
 
-    def _rule(self, segment: str, fields: Sequence[Any], rules: Mapping[str, Any]) -> _SegmentRule:
+    def segment(self, name: str) -> SegmentRule | None:
+        """Return the rules of a segment; None for one without (a Z-segment)."""
+        return self._segments.get(name)
+
+    def is_ordered(self, names: Sequence[str]) -> bool:
+        """Return whether the structure allows segments of these names in this order."""
+        return not self._order.problems(names)
+
+    def _checks(self, checks: Sequence[Any], tables: Mapping[str, Sequence[str]]) -> list[_Check]:
+        found = [_check(check, tables) for check in checks]
+        return [check for check in found if self._warnings or check.severity != "warning"]
+
+    def _rule(self, segment: str, fields: Sequence[Any], rules: Mapping[str, Any]) -> SegmentRule:
         found = []
         for number, (name, datatype, _, maximum) in enumerate(fields, 1):
             kind = self._types.get(datatype)
             more = rules["checks"].get(f"{segment}-{number}")
             if kind and more:
-                kind = _Type.of(kind.widths, [*kind.checks, *(_check(one, rules["tables"]) for one in more)])
-            found.append(_FieldRule(name, kind, sys.maxsize if maximum is None else maximum))
-        return _SegmentRule(tuple(found), tuple(number for number, one in enumerate(fields, 1) if one[2]))
+                kind = _Type.of(kind.widths, [*kind.checks, *self._checks(more, rules["tables"])])
+            found.append(FieldRule(name, kind, sys.maxsize if maximum is None else maximum))
+        return SegmentRule(tuple(found), tuple(number for number, one in enumerate(fields, 1) if one[2]))
 
     def validate(self, segments: Sequence[Segment]) -> list[Problem]:
         """Return all problems of a message; an empty list means that it keeps the rules.
@@ -150,7 +183,7 @@ class Validator:
                 ]
         return problems
 
-    def _look_at(self, segment: Segment, rule: _SegmentRule) -> list[_Finding]:
+    def _look_at(self, segment: Segment, rule: SegmentRule) -> list[_Finding]:
         fields = rule.fields
         findings: list[_Finding] = [
             ("HL7_REQUIRED", f"{fields[number - 1].name} is required", f"-{number}", "error")
@@ -220,10 +253,6 @@ def _subcomponents(repetition: list[list[str]], widths: Sequence[int], name: str
         for number, (component, width) in enumerate(zip(repetition, widths, strict=False), 1)
         if len(component) > width
     ]
-
-
-def _type(rule: Mapping[str, Any], tables: Mapping[str, Sequence[str]]) -> _Type:
-    return _Type.of(rule["subcomponents"], [_check(check, tables) for check in rule["checks"]])
 
 
 def _check(check: Sequence[Any], tables: Mapping[str, Sequence[str]]) -> _Check:

@@ -13,17 +13,24 @@ import re
 PLANS: dict[str, tuple[int, tuple[int, ...]]] = {"1": (3, (7,)), "33": (1, (8,)), "55": (2, (8, 9)), "61": (1, (8,))}
 
 
+_MARKS = re.compile(r"[ ().\-/]")
+_SPLIT = re.compile(
+    "|".join(
+        rf"\+({country})([0-9]{{{area}}})([0-9]{{{length}}})"
+        for country, (area, lengths) in PLANS.items()
+        for length in lengths
+    )
+)
+
+
 def split(number: str) -> tuple[str, str, str] | None:
     """Return (country code, area code, local number), or None where that would be a guess.
 
     >>> split("+55 11 99999-0000"), split("+1 (416) 555-0100"), split("+44 20 7946 0000")
     (('55', '11', '999990000'), ('1', '416', '5550100'), None)
     """
-    digits = re.sub(r"[ ().\-/]", "", number.removeprefix("tel:"))
-    if not re.fullmatch(r"\+[1-9][0-9]{6,14}", digits):
+    match = _SPLIT.fullmatch(_MARKS.sub("", number.removeprefix("tel:")))
+    if match is None:
         return None
-    for country, (area, local) in PLANS.items():
-        rest = digits[1:].removeprefix(country)
-        if digits[1:].startswith(country) and len(rest) - area in local:
-            return country, rest[:area], rest[area:]
-    return None
+    country, area, local = filter(None, match.groups())
+    return country, area, local

@@ -1,0 +1,195 @@
+"""A rule with `from:` compiled to what it writes; with a quick look at whether HL7 allows it.
+
+The quick look passes nothing that is wrong. What it does not pass makes the run doubtful: the whole message is then
+looked at by `hl7_validation`, which knows what is wrong and how to say it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from transformers import er7
+from transformers.fhir_path import PathError, Scope
+from transformers.formats import FORMATS
+from transformers.hl7_forms import Test
+from transformers.mapping_place import Place
+from transformers.mapping_run import Plan, Run
+from transformers.mapping_text import Numbers, Write
+from transformers.mapping_values import Refused, formatted, looked_up, source, texts
+
+#: Looks at what a rule gave, for `try --explain`.
+Watch = Callable[[Plan, str], None]
+#: Gives the texts of a rule's values, escaped.
+Texts = Callable[[Run, Scope], list[str]]
+
+#: What of a rule's plan does not change what it writes.
+_OF_ONE_RULE = frozenset({"at", "name", "words", "to", "actions", "tests", "code"})
+
+
+@dataclass(slots=True)
+class Compiler:
+    """What the rules of one action have in common."""
+
+    action: str
+    version: str
+    tables: Plan
+    #: Names that mean the same in every block.
+    everywhere: frozenset[str]
+    watch: Watch | None = None
+    #: A text that is known beforehand does not pass the quick look: no message does.
+    doubtful: bool = False
+    #: What rules write -> its number, the same for all that write it alike.
+    _alike: dict[Any, int] = field(default_factory=dict)
+
+    def applies(self, rule: Plan) -> bool:
+        """Say whether a rule is for the action."""
+        return rule["actions"] is None or self.action in rule["actions"]
+
+    def known(self, place: Place, value: Any) -> str:
+        """Return the text of a value that stands in the plan."""
+        if not place.is_surely_right(value):
+            self.doubtful = True
+        return place.text(value)
+
+    def tests(self, place: Place) -> tuple[Test, ...]:
+        """Return what a text must pass at a place."""
+        tests = place.tests()
+        if tests is None:
+            self.doubtful = True
+        return tests or ()
+
+    def alike(self, rule: Plan, kind: Any) -> int | None:
+        """Return the number of what a rule writes; None where it depends on a block's things.
+
+        Args:
+            rule: with `from:`.
+            kind: of the place, as far as it matters.
+        """
+        if not {name for tree in rule["from"] for name in _names(tree)} <= self.everywhere:
+            return None
+        content = {key: value for key, value in rule.items() if key not in _OF_ONE_RULE}
+        return self._alike.setdefault((repr(content), kind), len(self._alike))
+
+
+def given(compiler: Compiler, place: Place, rule: Plan) -> Write:
+    """Compile a rule with `from:`, up to its `default:`, `required:` and the number of its values."""
+    if "as" in rule and FORMATS[rule["as"]].gives != "text":
+        values, is_right, kind = _repetitions(compiler, place, rule), None, place.kind
+    else:
+        tests = compiler.tests(place)
+        values, is_right, kind = _texts(compiler, place, rule), _all_of(tests), tests
+    otherwise = _otherwise(compiler, place, rule, is_right)
+    name = rule["name"]
+
+    def write(run: Run, scope: Scope, _: Numbers) -> str:
+        try:
+            found = values(run, scope)
+        except PathError as error:
+            run.wrong("E302", rule, f"{name}: {rule['source']}: {error}")
+            return ""
+        except Refused as refused:
+            run.wrong(refused.code, rule, f"{name}: {refused.text}")
+            return ""
+        if len(found) == 1 and (is_right is None or is_right(found[0])):  # as nearly always
+            return found[0]
+        return otherwise(run, found)
+
+    number = compiler.alike(rule, kind)
+    return write if number is None else _once(write, number)
+
+
+def _otherwise(compiler: Compiler, place: Place, rule: Plan, is_right: Test | None) -> Callable[[Run, list[str]], str]:
+    """Return what is done with no text, with several, and with one that HL7 may not allow."""
+    name, required, several, most = rule["name"], rule["required"], rule["all"], place.most
+    default = None if rule.get("default") is None else compiler.known(place, rule["default"])
+
+    def write(run: Run, found: list[str]) -> str:
+        if not found:
+            if required and default is None:
+                run.wrong("E301", rule, f"{name} is required: {rule['source']} gave nothing")
+            return default or ""
+        if len(found) > 1 and not several:
+            run.wrong("E305", rule, f"{name} takes one value: {rule['source']} gave {len(found)}")
+            return ""
+        if len(found) > most or (is_right is not None and not all(map(is_right, found))):
+            run.doubtful = True
+        return "~".join(found)
+
+    return write
+
+
+def _texts(compiler: Compiler, place: Place, rule: Plan) -> Texts:
+    """Compile what gives texts: a path alone, a table, or a format."""
+    path = source(rule)
+    if "as" in rule:
+        convert, zoned = formatted(rule, compiler.tables, compiler.version), FORMATS[rule["as"]].primitive == "TS"
+
+        def converted(run: Run, scope: Scope) -> list[str]:
+            values = path(scope)
+            if not values:
+                return values
+            return [er7.escaped(text) for text in convert(values, run.zone if zoned else "UTC") if text]
+
+        return converted
+    if "cells" in rule:
+        cells = {code: cell if cell is None else compiler.known(place, cell) for code, cell in rule["cells"].items()}
+        look_up = looked_up(rule, cells, er7.escaped)
+        return lambda _, scope: look_up(path(scope), "")
+
+    def plain(_: Run, scope: Scope) -> list[str]:
+        values = path(scope)
+        if len(values) == 1 and isinstance(values[0], str):
+            return [er7.escaped(values[0])] if values[0] else []
+        return [er7.escaped(text) for text in texts(values) if text]
+
+    return plain
+
+
+def _repetitions(compiler: Compiler, place: Place, rule: Plan) -> Texts:
+    """Compile `as:` with a format that gives whole repetitions."""
+    path, convert = source(rule), formatted(rule, compiler.tables, compiler.version)
+
+    def give(run: Run, scope: Scope) -> list[str]:
+        values = path(scope)
+        if not values:
+            return values
+        found = []
+        for repetition in convert(values, "UTC"):
+            value = place.shaped(repetition)
+            if not place.is_surely_right(value):
+                run.doubtful = True
+            found.append(place.text(value))
+        return [text for text in found if text]
+
+    return give
+
+
+def _all_of(tests: Sequence[Test]) -> Test | None:
+    if len(tests) < 2:
+        return next(iter(tests), None)
+    return lambda text: all(test(text) for test in tests)
+
+
+def _once(write: Write, number: int) -> Write:
+    """Write the same text wherever rules write alike; what gave nothing is asked again, for each rule's own problem."""
+
+    def once(run: Run, scope: Scope, numbers: Numbers) -> str:
+        text = run.memo.get(number)
+        if text is None:
+            text = write(run, scope, numbers)
+            if text:
+                run.memo[number] = text
+        return text
+
+    return once
+
+
+def _names(tree: Any) -> Iterator[str]:
+    """Return the %names that an expression uses."""
+    if tree and tree[0] == "name":
+        yield tree[2]
+    for part in tree:
+        if isinstance(part, list):
+            yield from _names(part)
