@@ -34,7 +34,7 @@ LOOK = 1.0
 class _Answer:
     """What an answer changes, to be committed with the next claim; until then its lane waits."""
 
-    lane: int
+    work: Work
     step: Step
 
 
@@ -51,8 +51,8 @@ class Runner:
         self._destination = destination
         self._breaker = Breaker(destination.policy.wait)
         self._ahead: deque[Work] = deque()
-        #: Lanes that are read ahead or in a worker's hands.
-        self._busy: set[int] = set()
+        #: Lanes that are read ahead or in a worker's hands, and the work that holds each.
+        self._busy: dict[int, Work] = {}
         self._bell = asyncio.Event()
         self._stopping = False
         self._said: tuple[str, str | None] = ("", None)
@@ -103,7 +103,7 @@ class Runner:
                 elif not await self._wait():
                     return
         finally:
-            self._release(work, answer)
+            self._release(work, answer.work if answer else None)
 
     # -- taking work ----------------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class Runner:
             place = (self._destination.number, self._destination.name)
             for work in self._store.ready(self._channel.name, place, WINDOW + len(self._busy)):
                 if work.delivery.lane not in self._busy:
-                    self._busy.add(work.delivery.lane)
+                    self._busy[work.delivery.lane] = work
                     self._ahead.append(work)
             if len(self._ahead) > 1:
                 self._bell.set()  # the other workers need not wait for the next message
@@ -132,11 +132,11 @@ class Runner:
                 self._bell.set()
         return not self._stopping
 
-    def _release(self, work: Work | None, answer: _Answer | None) -> None:
-        if work is not None:
-            self._busy.discard(work.delivery.lane)
-        if answer is not None:
-            self._busy.discard(answer.lane)
+    def _release(self, *works: Work | None) -> None:
+        """Let go of the lanes that these still hold; another worker may have them by now."""
+        for work in works:
+            if work is not None and self._busy.get(work.delivery.lane) is work:
+                del self._busy[work.delivery.lane]
 
     # -- one message ----------------------------------------------------------------------------------------
 
@@ -144,18 +144,18 @@ class Runner:
         """Map, claim and send one message, and commit the answer before it on the way; return its own answer."""
         if self._destination.after and await self._store.waits_for(work.delivery, self._destination.after):
             await self._commit(answer)
-            self._release(work, None)
+            self._release(work)
             return None
         prepared = prepare(self._channel, self._destination, work, self._store.mark)
         if prepared.encoded is None or prepared.control_id is None:
             await self._commit(answer, prepared.steps)
-            self._release(work, None)
+            self._release(work)
             return None
         if not self._breaker.is_closed:
             await self._commit(answer, prepared.steps)
             answer, prepared = None, _committed(prepared)
             if not await self._may_try():
-                self._release(work, None)
+                self._release(work)
                 return None
         try:
             await line.open()
@@ -165,7 +165,7 @@ class Runner:
         claim = Step(delivery=work.delivery.id, status=prepared.status, event=Event.CLAIMED)
         if not await self._commit(answer, (*prepared.steps, claim)):
             self._breaker.gave_up()
-            self._release(work, None)
+            self._release(work)
             return None
         return await self._send(line, work, prepared)
 
@@ -174,15 +174,15 @@ class Runner:
             reply = await line.send(prepared.encoded or b"", prepared.control_id or "")
         except OSError as error:
             self._breaker.failed()
-            await self._commit(_Answer(work.delivery.lane, self._unanswered(work, error)))
+            await self._commit(_Answer(work, self._unanswered(work, error)))
             return None
         self._breaker.worked()
         await self._say("connected")
         step = self._answered(work, reply)
         if step.wait:
-            await self._commit(_Answer(work.delivery.lane, step))
+            await self._commit(_Answer(work, step))
             return None
-        return _Answer(work.delivery.lane, step)
+        return _Answer(work, step)
 
     async def _may_try(self) -> bool:
         """Wait for this worker's turn to try a destination that failed. False when it is time to stop."""
@@ -203,7 +203,7 @@ class Runner:
                 Step(delivery=work.delivery.id, status=prepared.status, event=Event.POSTPONED, reason=reason),
             )
         await self._commit(answer, steps)
-        self._release(work, None)
+        self._release(work)
 
     def _answered(self, work: Work, reply: Reply) -> Step:
         event, wait = reply.event, 0.0
@@ -246,11 +246,11 @@ class Runner:
                 log.error("the store cannot be written", extra={**self._names(), "error": str(error)})  # noqa: TRY400
                 await asyncio.sleep(wait_before(attempt, (0.2, 5.0)))
         if answer is not None:
-            self._release(None, answer)
+            self._release(answer.work)
             if answer.step.siblings:
                 self._ring_all()
             if answer.step.wait:
-                asyncio.get_running_loop().call_later(answer.step.wait, self._wake, answer.lane)
+                asyncio.get_running_loop().call_later(answer.step.wait, self._wake, answer.work.delivery.lane)
         return held[-1]
 
     def _wake(self, lane: int) -> None:
