@@ -21,12 +21,13 @@ ROOMS: dict[str, tuple[str, frozenset[str]]] = {
     "plugin_host": ("the front door: finds the rooms, hands over the command", frozenset({"host"})),
 }
 
-#: library → the rooms that alone may import it.
+#: library → the rooms, or single modules, that alone may import it.
 LIBRARIES: dict[str, frozenset[str]] = {
     "starlette": frozenset({"connectors"}),
     "uvicorn": frozenset({"connectors"}),
-    "httpx": frozenset({"connectors"}),
-    "msal": frozenset({"connectors"}),
+    "httpx": frozenset({"connectors.http"}),
+    "msal": frozenset({"connectors.oauth_token"}),
+    "requests": frozenset({"connectors.oauth_token"}),
     "pynetdicom": frozenset({"connectors"}),
     "hl7apy": frozenset({"transformers"}),
     "fhir": frozenset({"transformers"}),
