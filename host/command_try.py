@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,18 @@ from host.command_line import EXIT_FINDINGS, Failure, complete_channel, json_opt
 from host.command_site import channel_file, now_option, problem_as_json
 from messages.identity import control_id
 from messages.problem import Problems
+from transformers import er7
 from transformers.base import Filtered, Given, Transformed
 from transformers.er7 import parse
+from transformers.mapping_explain import trace
 
 
 @click.command()
 @click.argument("channel", shell_complete=complete_channel)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--explain", is_flag=True, help="Show each rule at work: target, what it gave, from where, its place.")
+@click.option(
+    "--explain", is_flag=True, help="Show where each field comes from: rule, source, what was found, conversion."
+)
 @click.option("--known", is_flag=True, help="The destination has accepted a message about the same thing before.")
 @click.option("--destination", help="Only this destination of the channel.")
 @now_option
@@ -64,6 +69,7 @@ class _Trial:
     """A channel's transformer, and what it is given beside the document."""
 
     def __init__(self, plan: dict[str, Any], destinations: list[str], now: datetime, *, known: bool) -> None:
+        self._plan = plan
         self._transformer = registry.load("transformer", plan["transformer"])(plan)
         self._destinations = destinations
         self._now = now
@@ -88,23 +94,22 @@ class _Trial:
                 if isinstance(result, Filtered):
                     yield {"destination": name, "filtered": result.reason}
                 else:
-                    rules = {"rules": self._rules(document, given)} if explain else {}
+                    rules = {"rules": self._rules(document, given, result.encoded)} if explain else {}
                     yield {"destination": name, "action": result.action, "message": _text(result.encoded)} | rules
 
-    def _rules(self, document: Any, given: Given) -> list[dict[str, str]]:
-        """Return each rule at work, as they stand in the file; a transformer that cannot tell gives none."""
-        if not hasattr(self._transformer, "explain"):
+    def _rules(self, document: Any, given: Given, encoded: bytes) -> list[dict[str, Any]]:
+        """Return each rule at work, in the order of the message; a transformer without such a plan gives none."""
+        if "maps" not in self._plan or not encoded.startswith(b"MSH"):
             return []
-        rules = [
-            {
-                "target": rule.target,
-                "gave": _joined(rule.gave),
-                "place": rule.place,
-                "source": f"{rule.source}  {rule.conversion}".rstrip(),
-            }
-            for rule in self._transformer.explain(document, given)
-        ]
-        return sorted(rules, key=lambda rule: int(rule["place"].rsplit(":", 2)[1]))
+        rules = [asdict(rule) for rule in trace(self._plan, document, given).explained if rule.gave]
+        mapped = {rule["target"] for rule in rules}
+        header = parse(encoded).segments[0]
+        host = {"place": "", "source": "the host", "found": (), "conversion": ""}
+        return [
+            *({"target": f"MSH-{n}", **host, "gave": er7.written(field)}
+              for n, field in enumerate(header) if n > 2 and field and f"MSH-{n}" not in mapped),
+            *rules,
+        ]  # fmt: skip
 
 
 def _text(encoded: bytes) -> str:
@@ -113,19 +118,37 @@ def _text(encoded: bytes) -> str:
     return encoded.decode(charset, "replace")
 
 
-def _joined(gave: Any, marks: str = "~^&") -> str:
-    """Return repetitions of components of subcomponents as HL7 writes them, for reading only."""
-    if not isinstance(gave, list):
-        return str(gave)
-    return marks[:1].join(_joined(part, marks[1:]) for part in gave)
-
-
 def _print(result: dict[str, Any]) -> None:
     if "filtered" in result:
         click.echo(f"{result['destination']}: filtered: {result['filtered']}")
         return
     click.echo(result["message"].replace("\r", "\n").rstrip("\n"))
-    rules = result.get("rules", ())
-    width = max((len(rule["target"]) for rule in rules), default=0)
-    for rule in rules:
-        click.echo(f"  {rule['target']:{width}}  {rule['gave']:40}  {rule['place']}  {rule['source']}")
+    if "rules" in result:
+        click.echo()
+        for line in _table(result["rules"]):
+            click.echo(line)
+
+
+_HEADS = ("field", "sent", "found", "source", "conversion", "rule")
+
+
+def _table(rules: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a table of rules, long values cut."""
+    rows = [_HEADS, *(_row(rule) for rule in rules)]
+    widths = [min(max(len(row[column]) for row in rows), _WIDEST) for column in range(len(_HEADS))]
+    for row in rows:
+        cells = [_cut(cell).ljust(width) for cell, width in zip(row, widths, strict=True)]
+        yield "  ".join([*cells[:-1], row[-1]]).rstrip()
+
+
+#: Characters of a cell; `--json` has all of them.
+_WIDEST = 40
+
+
+def _row(rule: dict[str, Any]) -> tuple[str, ...]:
+    found = " | ".join(rule["found"])
+    return (rule["target"], rule["gave"], found, rule["source"], rule["conversion"], rule["place"])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"

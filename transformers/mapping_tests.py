@@ -19,6 +19,7 @@ from transformers.fhir_to_hl7 import FhirToHl7, compile_plan
 from transformers.hl7_path import HL7Path, parse
 from transformers.mapping_check import Checked
 from transformers.mapping_examples import WORDS, Example, change
+from transformers.mapping_explain import Trace, trace
 
 #: The time of a test that names none.
 NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)
@@ -37,8 +38,8 @@ class TestResult:
     place: Place
     #: One sentence for each thing that is not as expected. They show values of the test's own data.
     differences: tuple[str, ...]
-    #: Places (`file:line:column`) of the rules and route lines that this test used.
-    touched: frozenset[str]
+    #: What it did with the mapping: for the coverage.
+    trace: Trace
 
     @property
     def passed(self) -> bool:
@@ -65,7 +66,7 @@ def untouched(plan: Mapping[str, Any], results: Sequence[TestResult]) -> list[st
     places = {line["at"] for line in plan["route"]}
     for parts in plan["maps"].values():
         places |= set(_rule_places(parts))
-    used = {place for result in results for place in result.touched}
+    used = {place for result in results for place in result.trace.touched}
     return sorted(places - used, key=lambda place: int(place.rsplit(":", 2)[1]))
 
 
@@ -85,7 +86,7 @@ def _run(plan: Mapping[str, Any], transformer: FhirToHl7, example: Example, fold
     problems: Sequence[Problem] = fhir_validation.validate(document)
     problems = [problem for problem in problems if problem.severity == "error"]
     result: Transformed | Filtered | None = None
-    touched: set[str] = set()
+    seen = Trace()
     try:
         admissions = [] if problems else transformer.admit(document)
         if admissions:
@@ -96,7 +97,7 @@ def _run(plan: Mapping[str, Any], transformer: FhirToHl7, example: Example, fold
                 focus=admissions[0].focus,
                 known=example.known,
             )
-            touched = transformer.touched(document, given)
+            seen = trace(plan, document, given)
             result = transformer.transform(document, given)
         elif not problems:
             result = Filtered(reason="not for this channel")
@@ -104,7 +105,7 @@ def _run(plan: Mapping[str, Any], transformer: FhirToHl7, example: Example, fold
         problems = found.problems
     version = plan["destinations"][destination]["hl7"]
     differences = tuple(_differences(example.expect, result, problems, folder, version))
-    return TestResult(name=example.name, place=example.place, differences=differences, touched=frozenset(touched))
+    return TestResult(name=example.name, place=example.place, differences=differences, trace=seen)
 
 
 def _differences(

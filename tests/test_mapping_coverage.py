@@ -1,0 +1,158 @@
+"""What tests touch of a mapping, and what each field of a message comes from."""
+
+import json
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from transformers.base import Given, Transformed
+from transformers.er7 import parse, written
+from transformers.fhir_to_hl7 import compile_plan
+from transformers.mapping_check import check_mapping
+from transformers.mapping_coverage import coverage
+from transformers.mapping_examples import change
+from transformers.mapping_explain import trace
+from transformers.mapping_site import load_site
+from transformers.mapping_tests import run_tests
+
+SHIPPED = Path(__file__).parents[1] / "mappings"
+NOW = datetime.fromisoformat("2025-11-20T15:30:00-03:00")
+SAMPLES = sorted(path.name for path in (SHIPPED / "samples").glob("appointment-*.json"))
+
+
+def covered(folder: Path, edit=lambda text: text):
+    (folder / "m.yaml").write_text(edit((SHIPPED / "appointment-to-powerserver.yaml").read_text()))
+    checked = check_mapping(folder / "m.yaml", load_site(SHIPPED, {}))
+    assert checked.plan is not None, "\n".join(map(str, checked.problems))
+    return coverage(checked.plan, [result.trace for result in run_tests(checked, SHIPPED)], SHIPPED)
+
+
+def plan():
+    checked = check_mapping(SHIPPED / "appointment-to-powerserver.yaml", load_site(SHIPPED, {}))
+    assert checked.plan is not None
+    return checked.plan
+
+
+@pytest.mark.parametrize("path", [p for p in sorted(SHIPPED.glob("*.yaml")) if p.name != "site.yaml"], ids=str)
+def test_the_tests_of_a_shipped_mapping_touch_all_of_it(path):
+    checked = check_mapping(path, load_site(SHIPPED, {}))
+    assert checked.plan is not None
+    if checked.plan["transformer"] != "fhir-to-hl7":
+        pytest.skip("only FHIR → HL7 is followed rule by rule")
+    found = coverage(checked.plan, [result.trace for result in run_tests(checked, SHIPPED)], SHIPPED)
+
+    assert [f"{item.place} {item.text}" for _, item in found.missing()] == []
+    assert found.figures()["rules"][1] > 20
+
+
+@pytest.mark.parametrize(
+    ("test", "kind", "missing"),
+    [
+        ("a woman is F", "rows in rules", "the row female of the table in the rule"),
+        ("a cancellation for maintenance", "rows of tables/cancellations.csv", "the row maint"),
+        ("an arrival is PowerServer's own news", "lines of the route", "the line"),
+        ("an arrival is PowerServer's own news", "conditions", "the condition being true"),
+    ],
+)
+def test_without_a_test_what_it_alone_touches_is_missing(tmp_path, test, kind, missing):
+    def without(text: str) -> str:
+        head, tests = text.split("\ntests:\n")
+        kept = [one for one in tests.split("\n\n") if f"- name: {test}\n" not in one]
+        return head + "\ntests:\n" + "\n\n".join(kept) + "\n"
+
+    found = covered(tmp_path, without)
+
+    assert (kind, missing) in [(kind, item.text) for kind, item in found.missing()]
+
+
+def test_a_rule_that_no_test_touches_is_named_with_its_place(tmp_path):
+    found = covered(
+        tmp_path, lambda text: text.replace("  PID-1:", '  PID-19: { from: "%patient.language" }\n  PID-1:')
+    )
+    line = (tmp_path / "m.yaml").read_text().splitlines().index('  PID-19: { from: "%patient.language" }') + 1
+
+    ((kind, item),) = found.missing()
+    assert (kind, item.text, item.line, item.column) == ("rules", "the rule of PID-19", line, 3)
+
+
+def test_a_row_is_missing_at_its_line_of_the_table(tmp_path):
+    site = shutil.copytree(SHIPPED, tmp_path / "mappings")
+    table = site / "tables" / "resources.csv"
+    table.write_text(table.read_text() + "BLUME US,US,yes,BLUME TEST,BLUME US\n")
+    checked = check_mapping(site / "appointment-to-powerserver.yaml", load_site(site, {}))
+    found = coverage(checked.plan, [result.trace for result in run_tests(checked, site)], site)
+
+    ((kind, item),) = found.missing()
+    assert (kind, item.place) == ("rows of tables/resources.csv", "mappings/tables/resources.csv:6:1")
+
+
+def test_two_files_that_share_a_table_touch_it_together(tmp_path):
+    one, other = covered(tmp_path), covered(tmp_path)
+    for item in list(one.touched["rows of tables/resources.csv"])[:1]:
+        one.touched["rows of tables/resources.csv"].discard(item)
+    one.add(other)
+
+    assert one.missing() == []
+
+
+# -- explain ----------------------------------------------------------------------------------------------------------
+
+CHANGES = [
+    {},
+    {"/entry/9/resource/comment": r"a|b^c~d\e&f"},
+    {"/entry/0/resource/telecom/-": {"system": "phone", "use": "work", "value": "+551133334444"}},
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=["as it is", "HL7's own characters", "more"])
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_what_is_explained_is_what_is_sent(sample, changes):
+    shipped = plan()
+    document = json.loads((SHIPPED / "samples" / sample).read_bytes())
+    for pointer, value in changes.items():
+        document = change(document, pointer, value)
+    transformer = compile_plan(shipped)
+    given = Given(now=NOW, control_id="C", destination="powerserver", focus=9, known=sample != SAMPLES[3])
+    sent = transformer.transform(document, given)
+    assert isinstance(sent, Transformed)
+
+    fields = {}
+    counts = {}
+    for segment in parse(sent.encoded).segments:
+        counts[segment[0]] = counts.get(segment[0], 0) + 1
+        name = segment[0] if counts[segment[0]] == 1 else f"{segment[0]}[{counts[segment[0]]}]"
+        fields |= {f"{name}-{n}": field for n, field in enumerate(segment) if n and field}
+    host = {f"MSH-{number}" for number in (1, 2, 7, 9, 10, 11, 12, 18)}
+    explained = [one for one in trace(shipped, document, given).explained if one.gave]
+
+    assert {one.target.partition(".")[0] for one in explained} == set(fields) - host
+    for one in explained:
+        field, _, component = one.target.partition(".")
+        value = fields[field] if not component else [[fields[field][0][int(component) - 1]]]
+        assert one.gave == written(value), one.target
+
+
+def test_explain_tells_what_was_found_how_it_was_converted_and_by_which_rule():
+    document = json.loads((SHIPPED / "samples" / "appointment-request.json").read_bytes())
+    given = Given(now=NOW, control_id="C", destination="powerserver", focus=9)
+    explained = {one.target: one for one in trace(plan(), document, given).explained}
+
+    birth, facility, reason = explained["PID-7"], explained["MSH-4"], explained["SCH-7"]
+    assert (birth.found, birth.conversion, birth.gave) == (("1980-01-02",), "as: date", "19800102")
+    assert (facility.found, facility.conversion) == (("org-1",), "table: organizations.name")
+    assert (reason.found, reason.conversion) == ((), "as: CE, table: code_systems, default")
+    assert birth.place.startswith("mappings/appointment-to-powerserver.yaml:")
+
+
+def test_the_second_segment_of_a_kind_is_numbered():
+    document = json.loads((SHIPPED / "samples" / "appointment-request.json").read_bytes())
+    order = json.loads(json.dumps(document["entry"][8]))
+    order["fullUrl"] = "urn:uuid:00000000-0000-4000-8000-000000000099"
+    document["entry"].append(order)
+    document["entry"][9]["resource"]["basedOn"].append({"reference": order["fullUrl"]})
+    given = Given(now=NOW, control_id="C", destination="powerserver", focus=9)
+    explained = {one.target: one.gave for one in trace(plan(), document, given).explained}
+
+    assert (explained["AIS-1"], explained["AIS[2]-1"]) == ("1", "2")
