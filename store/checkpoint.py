@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from store.connection import STORE_FILE, DatabaseError, connect
+from store.connection import STORE_FILE, Connection, DatabaseError, connect
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,12 @@ log = logging.getLogger(__name__)
 EVERY = 0.5
 #: Bytes of the log that make a checkpoint worth its reads and writes.
 WORTH = 4 << 20
+#: Bytes of a page of the store.
+PAGE = 4096
+#: Bytes of the log at which it begins anew: under a steady load nobody else ever finds it all moved, and it would grow.
+LARGE = 128 << 20
+#: Milliseconds that beginning anew may wait for those who read, while those who write wait for it.
+PATIENCE = 50
 
 
 class Checkpointer:
@@ -40,6 +46,7 @@ class Checkpointer:
 
     def _run(self) -> None:
         connection = connect(self._folder)
+        connection.execute(f"PRAGMA busy_timeout = {PATIENCE}")
         wal = self._folder / f"{STORE_FILE}-wal"
         while not self._end.wait(EVERY):
             if wal.exists() and wal.stat().st_size > WORTH:
@@ -47,8 +54,10 @@ class Checkpointer:
         self._checkpoint(connection)
         connection.close()
 
-    def _checkpoint(self, connection: object) -> None:
+    def _checkpoint(self, connection: Connection) -> None:
         try:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # type: ignore[attr-defined]
+            _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if pages * PAGE > LARGE:  # what is left to move is little now, so that writers wait only a moment
+                connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
         except DatabaseError as error:
             log.warning("a checkpoint failed; the next one may not", extra={"error": type(error).__name__})
