@@ -36,11 +36,11 @@ class HighWater:
         marks = [0]
         damaged = 0
         for start in (0, _SLOT):
-            slot = data[start : start + _RECORD.size]
-            if len(slot) < _RECORD.size or slot == bytes(_RECORD.size):
+            slot = data[start : start + _SLOT]
+            if len(slot) < _SLOT or not any(slot):
                 continue
-            magic, mark, check = _RECORD.unpack(slot)
-            if magic == _MAGIC and check == zlib.crc32(slot[:16]):
+            magic, mark, check = _RECORD.unpack_from(slot)
+            if magic == _MAGIC and check == zlib.crc32(slot[:16]) and not any(slot[_RECORD.size :]):
                 marks.append(mark)
             else:
                 damaged += 1

@@ -59,7 +59,7 @@ def test_a_store_behind_its_high_water_mark_does_not_start(store, folder):
 
 
 @pytest.mark.parametrize("slot", [0, 512])
-@pytest.mark.parametrize("byte", [0, 8, 12, 19])
+@pytest.mark.parametrize("byte", [0, 8, 12, 19, 20, 511])
 def test_a_flipped_bit_in_the_high_water_file_is_reported(tmp_path, slot, byte):
     path = tmp_path / "high-water"
     mark = HighWater(path)
