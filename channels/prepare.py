@@ -75,7 +75,8 @@ def _mapping(channel: Channel, destination: Destination, work: Work) -> Step:
     try:
         result = channel.transformer.transform(channel.transformer.load(message.body), given)
     except Problems as problems:
-        return outcome(event=Event.UNMAPPABLE, reason=str(problems))
+        codes = tuple(code for problem in problems.problems for code in problem.unmapped)
+        return outcome(event=Event.UNMAPPABLE, reason=str(problems), unmapped=codes)
     except Exception as error:
         # A bug of the transformer concerns this message; the others must not wait for it.
         log.exception("a transformer failed", extra={"channel": channel.name, "message_id": message.id})

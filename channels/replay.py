@@ -119,8 +119,9 @@ class Replay:
 
     def _now(self, mapped: Mapped, document: Any, focus: int | None) -> _Outcome:
         encoded = mapped.encoded or b""
+        now = self._moment(encoded) or datetime.fromtimestamp(mapped.at, UTC)
         given = Given(
-            now=self._moment(encoded) or datetime.fromtimestamp(mapped.at, UTC), control_id=mapped.control_id or control_id(),
+            now=now, control_id=mapped.control_id or control_id(),
             destination=mapped.destination, focus=focus, known=mapped.known,
         )  # fmt: skip
         try:
@@ -232,7 +233,8 @@ class Tally:
     def sentence(self) -> str:
         """Return `412 messages: 398 same, 14 differ, all in AIL-3, 0 new errors`."""
         several = self.compared > self.messages - self.waiting
-        parts = [f"{self.verdicts[Verdict.SAME]} same", self._different(), f"{self.new_errors} new error{'s' * (self.new_errors != 1)}"]
+        errors = "1 new error" if self.new_errors == 1 else f"{self.new_errors} new errors"
+        parts = [f"{self.verdicts[Verdict.SAME]} same", self._different(), errors]
         parts += [f"{self.verdicts[verdict]} {share}" for verdict, share in _SHARES.items() if self.verdicts[verdict]]
         if self.taken:
             parts.append(f"{self.taken} refused before and taken now")

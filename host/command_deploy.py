@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from channels import registry
+from channels.requeue import cured
 from connectors.doorbell import Ringer
 from host import deploying
 from host.command_access import opened_store, who
@@ -71,13 +72,16 @@ def deploy_command(
         on_disk = deploying.stamp_on_disk(site, changed.channel)
         choice = revisions.Choice(how="deploy", by=who(), reason=reason, on_disk=on_disk)
         directory.deploy(store.writer, deploying.new_revision(changed), choice)
+        anew = _mapped_anew(store.connection, changed)
         follows = _follows(store)
     text = f"{changed.channel}: revision {changed.revision} runs{_instead(before)}; {follows}"
+    if anew:
+        text += f"\n{anew} parked {'delivery has its' if anew == 1 else 'deliveries have their'} row now: mapped anew"
     if on_disk != deploying.stamp(changed.checked.plan or {}):
         text += f"\n{site / changed.channel}.yaml is another text: copy {file} over it, so that both are the same"
     replay = as_json_parts(replayed) if replayed else None
     _say(as_json, text, channel=changed.channel, revision=changed.revision, before=before, deployed=True, tests=tests,
-         replay=replay)  # fmt: skip
+         replay=replay, mapped_anew=anew)  # fmt: skip
 
 
 @click.command()
@@ -175,6 +179,13 @@ def _usable(revision: revisions.Revision) -> None:
             registry.load("connector", part["connector"])
     except (ValueError, registry.NoSuchPlugin) as error:
         raise Failure(EXIT_CONFIGURATION, f"revision {revision.revision} cannot run any more: {error}") from None
+
+
+def _mapped_anew(connection: Connection, file: CheckedFile) -> int:
+    """Return how many parked deliveries the lanes map anew with this revision: a table has their row now."""
+    row = _row(connection, file.channel)
+    plan = file.checked.plan or {}
+    return len(cured(connection, row.number, registry.load("transformer", plan["transformer"])(plan))) if row else 0
 
 
 def _follows(store: Store) -> str:

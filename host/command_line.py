@@ -54,6 +54,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "stop": ("host.command_state", "Stop a channel: its door and its lanes."),
         "pause": ("host.command_state", "Close a channel's door; what it has is still delivered."),
         "resume": ("host.command_state", "Open a paused channel's door again."),
+        "unmapped": ("host.command_unmapped", "List codes that a table has no row for, and who waits for it."),
         "messages": ("host.command_messages", "Find, show, retry, reprocess and cancel messages."),
         "reconcile": ("host.command_reconcile", "Count every delivery and compare with what was accepted."),
         "verify": ("host.command_store", "Read every page of the store and check it."),

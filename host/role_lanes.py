@@ -10,6 +10,7 @@ import time
 from channels import channel as channels
 from channels.channel import Channel
 from channels.lane import Runner
+from channels.requeue import requeue
 from host.roles import Process
 from store import directory
 from store.checkpoint import Checkpointer
@@ -95,7 +96,20 @@ class _Lanes:
             if number not in self._running:
                 channel = channels.load(self._process.store.connection, row)
                 if channel is not None:
+                    await self._requeue(channel)
                     self._start(channel)
+
+    async def _requeue(self, channel: Channel) -> None:
+        """Before a revision begins: what was parked for a row that it has is mapped anew."""
+        try:
+            count = await requeue(self._process.store, channel.number, channel.revision, channel.transformer)
+        except Unavailable as error:
+            log.warning("nothing could be mapped anew", extra={"channel": channel.name, "error": str(error)})
+            return
+        if count:
+            log.info(
+                "parked deliveries have their row and are mapped anew", extra={"channel": channel.name, "count": count}
+            )
 
     def _start(self, channel: Channel) -> None:
         runners = [Runner(self._process.store, channel, destination, self.ring) for destination in channel.destinations]

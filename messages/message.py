@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from messages.lifecycle import Event, Status
+from messages.problem import Unmapped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,8 @@ class Step:
     #: With MAPPED, RULED_OUT and UNMAPPABLE: the revision that said so, and what `%known` was.
     revision: str | None = None
     known: bool | None = None
+    #: With UNMAPPABLE: the codes that wait for a row in a table. Of the message.
+    unmapped: tuple[Unmapped, ...] = field(default=(), repr=False)
     #: With an answer: the peer's bytes as they came.
     response: bytes | None = None
     #: With QUEUED as the outcome: seconds to wait before the next attempt.

@@ -6,7 +6,7 @@ No text of a problem holds a value from a message; it names the place, never the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -20,6 +20,16 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmapped:
+    """A code of a message that a table has no row for."""
+
+    #: `tables/ordersets.csv`; a table in the mapping itself is named by its target or name: `PID-8`, `let gender`.
+    table: str
+    #: Of the message: kept in the store, shown to who may read messages, never in a text or a log.
+    code: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +50,8 @@ class Problem:
     severity: Literal["error", "warning"] = "error"
     #: FHIR issue-type (http://hl7.org/fhir/R4/valueset-issue-type.html) for an OperationOutcome.
     issue_type: str = "invalid"
+    #: With a code that no table has: adding the row cures it.
+    unmapped: tuple[Unmapped, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""

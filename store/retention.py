@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from store import unmapped
 from store.queries import DESTINATIONS
 from store.writer import Transaction
 
@@ -42,6 +43,7 @@ def prune(tx: Transaction, before: float, cursor: int = 0) -> Pruned:
         tx.execute("DELETE FROM arrival WHERE number = ?", (number,))
     if len(rows) < BATCH:
         tx.execute("DELETE FROM refusal WHERE at < ?", (before,))
+        unmapped.forget(tx, before)
         return Pruned(len(rows), None)
     return Pruned(len(rows), rows[-1][0])
 

@@ -49,6 +49,13 @@ CREATE TABLE lane (
 CREATE UNIQUE INDEX lane_key ON lane (destination, key);
 CREATE INDEX lane_ready ON lane (destination, head) WHERE state = 1;
 CREATE INDEX lane_waiting ON lane (head) WHERE state = 2;
+-- Codes of messages that a table of a channel has no row for, and the parked deliveries that wait for one.
+CREATE TABLE unmapped (
+    number INTEGER PRIMARY KEY, channel INTEGER NOT NULL, table_name TEXT NOT NULL, code TEXT NOT NULL,
+    times INTEGER NOT NULL, first_at REAL NOT NULL, last_at REAL NOT NULL, UNIQUE (channel, table_name, code));
+CREATE TABLE unmapped_delivery (
+    delivery INTEGER NOT NULL, unmapped INTEGER NOT NULL, PRIMARY KEY (delivery, unmapped)) WITHOUT ROWID;
+CREATE INDEX unmapped_delivery_unmapped ON unmapped_delivery (unmapped);
 -- What a destination has accepted a message about: `%known`.
 CREATE TABLE known (
     destination INTEGER NOT NULL, about BLOB NOT NULL, delivery INTEGER NOT NULL,

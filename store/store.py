@@ -13,7 +13,7 @@ import orjson
 from messages.identity import message_id
 from messages.lifecycle import OPEN, Event, Status, after
 from messages.message import Delivery, Message, Step
-from store import queries
+from store import queries, unmapped
 from store.connection import Connection, UnsafeStore, connect
 from store.high_water import HighWater
 from store.mark import Mark
@@ -258,6 +258,10 @@ def apply_step(tx: Transaction, step: Step) -> bool:
         tx.execute(queries.INSERT_OUTGOING, (step.delivery, step.control_id, step.encoded))
     if step.event is Event.REPROCESSED:
         tx.execute("DELETE FROM outgoing WHERE delivery = ?", (step.delivery,))
+    if step.unmapped:
+        unmapped.note(tx, step.delivery, destination, step.unmapped)
+    elif step.status is Status.ERROR:
+        unmapped.release(tx, step.delivery)
     if step.event is Event.ACCEPTED:
         tx.execute(queries.REMEMBER, (destination, step.delivery, step.delivery // DESTINATIONS))
     tx.count(destination, status, step.status)

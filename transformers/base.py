@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,15 @@ class Difference:
     #: Values of the message, "" for nothing: shown when a person asks for them, never logged.
     before: str = field(repr=False)
     after: str = field(repr=False)
+
+
+@runtime_checkable
+class HasTables(Protocol):
+    """A transformer that can say whether a code has got its row."""
+
+    def has_row(self, table: str, code: str) -> bool:
+        """Say whether a table, named as in `messages.problem.Unmapped`, has a row for a code."""
+        ...
 
 
 class Transformer(Protocol):

@@ -129,7 +129,7 @@ def _authority(system: str | None, context: FormatContext) -> Mapping[str, str]:
     row = (context.table or {}).get(system or "")
     if row is None:
         what = "the identifier's system" if system else "an identifier without a system"
-        raise UnknownCode(context.table_name, what)
+        raise UnknownCode(context.table_name, what, system or None)
     return row
 
 
@@ -210,7 +210,7 @@ def coded(value: Mapping[str, Any], context: FormatContext) -> Repetition:
     rows = context.table or {}
     known = [one for one in codings if not one.get("system") or one["system"] in rows]
     if codings and not known:
-        raise UnknownCode(context.table_name, "the code's system")
+        raise UnknownCode(context.table_name, "the code's system", codings[0]["system"])
     text = (value.get("text") if concept else value.get("display")) or ""
     if not known:
         return _components("", text)

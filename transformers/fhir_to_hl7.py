@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from messages.problem import Place, Problem, Problems
-from transformers import er7, fhir_json, fhir_validation
+from transformers import er7, fhir_json, fhir_validation, unmapped
 from transformers.base import Admission, Filtered, Given, Transformed
 from transformers.fhir_path import PathError, Scope, compile_path, compile_test
 from transformers.hl7_validation import Validator
@@ -178,14 +178,27 @@ class FhirToHl7:
         try:
             line = self._line(run.scope)
             if line.do is None:
-                return _not_sent(line.plan)
+                return self._not_sent(line.plan, run.scope)
             message = self._messages[given.destination, line.do]
             message.build(run, run.scope, (), lines, 0)
         except PathError as error:
             raise Problems([*run.problems, Problem(code="E302", text=str(error))]) from None
         if run.problems:
-            raise Problems(run.problems)
+            raise Problems(unmapped.completed(self._plan, run.scope, run.problems))
         return Transformed(encoded=message.encode(lines, run), control_id=given.control_id, action=line.do)
+
+    def _not_sent(self, line: Plan, scope: Scope) -> Filtered:
+        if line["filter"] is not None:
+            return Filtered(reason=f"{line['filter']} ({line['at']})")
+        codes = unmapped.of_route(self._plan, line, scope)
+        problem_ = Problem(
+            code=line["code"] or "E308", text=line["error"], place=place(line["at"]), unmapped=codes
+        )  # fmt: skip
+        raise Problems([problem_])
+
+    def has_row(self, table: str, code: str) -> bool:
+        """Say whether a table has a row for a code that a message was parked for (see `messages.problem.Unmapped`)."""
+        return unmapped.has_row(self._plan, table, code)
 
     def explain(self, document: Any, given: Given) -> list[Explained]:
         """Return what each rule gave, in the order of the message; nothing when the message is not sent."""
@@ -288,12 +301,6 @@ def _rules(parts: Sequence[Plan], action: str) -> Iterator[tuple[str, Place]]:
             if rule["actions"] is None or action in rule["actions"]:
                 yield f"{part['segment']}-{rule['to'][0]}", place(rule["at"])
         yield from _rules(part.get("parts", ()), action)
-
-
-def _not_sent(line: Plan) -> Filtered:
-    if line["filter"] is not None:
-        return Filtered(reason=f"{line['filter']} ({line['at']})")
-    raise Problems([Problem(code=line["code"] or "E308", text=line["error"], place=place(line["at"]))])
 
 
 def _identity(document: Any) -> str | None:

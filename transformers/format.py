@@ -13,9 +13,11 @@ Repetition = list[list[str]]
 class UnknownCode(ValueError):
     """A code or system is not in the table that the mapping names; the mapping's `on_unmapped` decides."""
 
-    def __init__(self, table: str, what: str) -> None:
+    def __init__(self, table: str, what: str, code: str | None = None) -> None:
+        """`code` is of the message: it is not in the exception's text."""
         super().__init__(f"{what} is not in the table {table}" if table else f"{what} is in no table")
         self.table = table
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ looked at by `hl7_validation`, which knows what is wrong and how to say it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from transformers.fhir_path import PathError, Scope
 from transformers.formats import FORMATS
 from transformers.hl7_forms import Test
 from transformers.mapping_place import Place
-from transformers.mapping_run import Plan, Run
+from transformers.mapping_run import Plan, Run, names_in
 from transformers.mapping_text import Numbers, Write
 from transformers.mapping_values import Refused, formatted, looked_up, source, texts
 
@@ -67,7 +67,7 @@ class Compiler:
             rule: with `from:`.
             kind: of the place, as far as it matters.
         """
-        if not {name for tree in rule["from"] for name in _names(tree)} <= self.everywhere:
+        if not {name for tree in rule["from"] for name in names_in(tree)} <= self.everywhere:
             return None
         content = {key: value for key, value in rule.items() if key not in _OF_ONE_RULE}
         return self._alike.setdefault((repr(content), kind), len(self._alike))
@@ -90,7 +90,7 @@ def given(compiler: Compiler, place: Place, rule: Plan) -> Write:
             run.wrong("E302", rule, f"{name}: {rule['source']}: {error}")
             return ""
         except Refused as refused:
-            run.wrong(refused.code, rule, f"{name}: {refused.text}")
+            run.wrong(refused.code, rule, f"{name}: {refused.text}", refused.unmapped)
             return ""
         if len(found) == 1 and (is_right is None or is_right(found[0])):  # as nearly always
             return found[0]
@@ -184,12 +184,3 @@ def _once(write: Write, number: int) -> Write:
         return text
 
     return once
-
-
-def _names(tree: Any) -> Iterator[str]:
-    """Return the %names that an expression uses."""
-    if tree and tree[0] == "name":
-        yield tree[2]
-    for part in tree:
-        if isinstance(part, list):
-            yield from _names(part)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from messages.problem import Place, Problem
+from messages.problem import Place, Problem, Unmapped
 from transformers.base import Given
 from transformers.fhir_path import Scope
 
@@ -34,19 +34,29 @@ class Run:
             self._zone = self.zone_of(self)
         return self._zone
 
-    def wrong(self, code: str, rule: Plan, text: str) -> None:
+    def wrong(self, code: str, rule: Plan, text: str, unmapped: tuple[Unmapped, ...] = ()) -> None:
         """Note a problem of a rule; `code:` of the rule stands before ours."""
-        self.problems.append(problem(rule.get("code") or code, text, rule))
+        self.problems.append(problem(rule.get("code") or code, text, rule, unmapped))
 
 
-def problem(code: str, text: str, rule: Plan) -> Problem:
+def problem(code: str, text: str, rule: Plan, unmapped: tuple[Unmapped, ...] = ()) -> Problem:
     """Return a problem with the place of a rule."""
     return Problem(
-        code=code, text=text, place=place(rule["at"]), expression=rule.get("name"), issue_type="business-rule"
-    )
+        code=code, text=text, place=place(rule["at"]), expression=rule.get("name"), issue_type="business-rule",
+        unmapped=unmapped,
+    )  # fmt: skip
 
 
 def place(at: str) -> Place:
     """Return the place that a plan keeps as `file:line:column`."""
     file, line, column = at.rsplit(":", 2)
     return Place(file, int(line), int(column))
+
+
+def names_in(tree: Any) -> Iterator[str]:
+    """Yield the %names that an expression of a plan uses."""
+    if tree and tree[0] == "name":
+        yield tree[2]
+    for part in tree:
+        if isinstance(part, list):
+            yield from names_in(part)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from messages.problem import Problems
+from messages.problem import Problems, Unmapped
 from transformers.fhir_path import Scope, compile_path
 from transformers.fhir_path_functions import SIMPLE
 from transformers.formats import FORMATS, Format, FormatContext, UnknownCode
@@ -25,10 +25,11 @@ to_text: Callable[[list[Any]], list[str]] = SIMPLE["toString"]
 class Refused(Exception):
     """A table or a format cannot convert a value."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, unmapped: tuple[Unmapped, ...] = ()) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
+        self.unmapped = unmapped
 
 
 def texts(values: Sequence[Any]) -> list[str]:
@@ -75,13 +76,23 @@ def looked_up(rule: Plan, cells: Mapping[str, Any], kept: Callable[[str], Any]) 
                     found.append(kept(code))
                 elif unmapped == "error":
                     text = f"the value of {rule['source']} is not in the table {rule['table']}"
-                    raise Refused("E303", text) from None
+                    raise Refused("E303", text, (Unmapped(table=table_of(rule), code=code),)) from None
                 continue
             if cell is not None:
                 found.append(cell)
         return found
 
     return convert
+
+
+def table_of(rule: Plan) -> str:
+    """Return how `Unmapped.table` names the table of a rule or of an item of `let:`."""
+    name: str = rule["table"]
+    if name == "of this rule":
+        return str(rule["name"])
+    if name == "of this name":
+        return f"let {rule['name']}"
+    return f"tables/{name.rpartition('.')[0]}.csv"
 
 
 def formatted(rule: Plan, tables: Plan, version: str) -> Convert:
@@ -96,7 +107,9 @@ def formatted(rule: Plan, tables: Plan, version: str) -> Convert:
         except UnknownCode as error:
             if skip:
                 return _known(format_, options, values, context(zone))
-            raise Refused("E303", str(error)) from None
+            code = error.code
+            unmapped = () if code is None else (Unmapped(table=f"tables/{error.table}.csv", code=code),)
+            raise Refused("E303", str(error), unmapped) from None
         except ValueError as error:
             raise Refused("E304", f"as: {rule['as']} of {rule['source']}: {error}") from None
 
@@ -147,6 +160,7 @@ def named(plan: Plan, version: str = "2.5.1") -> Path:
             return (convert(values, "UTC") if values else values) or default
         except Refused as refused:
             text = f"{plan['name']}: {refused.text}"
-            raise Problems([problem(plan.get("code") or refused.code, text, plan)]) from None
+            code = plan.get("code") or refused.code
+            raise Problems([problem(code, text, plan, refused.unmapped)]) from None
 
     return run

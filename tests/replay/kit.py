@@ -25,6 +25,7 @@ from simulators.blume import make_bundle
 from simulators.powerserver import PowerServer
 from store import connection, directory
 from store.store import Store
+from tests.cli import console_script
 from tests.cli.console_script import Result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +57,11 @@ class Site:
         assert done.exit_code != EXIT_BUG, done.stderr
         return Result(done.exit_code, done.stdout, done.stderr)
 
+    def act(self, word: str, message: str) -> None:
+        """Cancel or reprocess a message as a person does."""
+        done = console_script.plugin_host("messages", word, message, "--site", self.folder, env=self.env)
+        assert done.code == 0, done.err
+
     def changed(self, *changes: tuple[str, str], name: str = "changed.yaml") -> Path:
         """Write a copy of the mapping with some texts replaced; return its path."""
         text = self.mapping.read_text("utf-8")
@@ -68,6 +74,14 @@ class Site:
 
     def store(self) -> Store:
         return Store(data_folder(read_site(self.folder)), "test")
+
+    def reasons(self) -> list[str | None]:
+        """Return why deliveries stand where they stand, all that was ever noted."""
+        store = self.store()
+        try:
+            return [row[0] for row in store.connection.execute("SELECT reason FROM event").fetchall()]
+        finally:
+            store.close()
 
     def start(self) -> dict[str, str]:
         """Deploy the files on disk, as a start of the host does; return what it says of each channel."""
@@ -88,7 +102,7 @@ class Site:
     async def _deliver(self, bundles: tuple[bytes, ...], at_rest: Callable[[str], bool]) -> list[str]:
         store = self.store()
         try:
-            channel = self._channel(store)
+            channel = self.channel(store)
             door = Door("fhir-listener", store, [channel], lambda: None)
             ids: list[str] = []
 
@@ -103,7 +117,7 @@ class Site:
         finally:
             store.close()
 
-    def _channel(self, store: Store) -> Channel:
+    def channel(self, store: Store) -> Channel:
         row = next(row for row in directory.channels(store.connection) if row.name == CHANNEL)
         channel = channels.load(store.connection, row)
         assert channel is not None
