@@ -159,6 +159,7 @@ async def serve(options: argparse.Namespace) -> None:
     await intake.open()
     server = await loop.create_server(lambda: Door(intake), "127.0.0.1", 0)
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     port = server.sockets[0].getsockname()[1]
     print(json.dumps({"listening": port, "pids": [os.getpid(), delivery.pid]}), flush=True)
     stopping = asyncio.Event()

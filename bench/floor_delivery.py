@@ -161,6 +161,7 @@ async def run(options: argparse.Namespace) -> None:
     link = socket.socket(fileno=options.link)
     delivery.link, _ = await loop.create_connection(lambda: Link(delivery, ended), sock=link)
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     print("ready", flush=True)
     # As in the host: one process checkpoints for both, in the background.
     with Checkpointer(options.data / "delivery"), Checkpointer(options.data / "intake"):
