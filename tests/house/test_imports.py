@@ -40,7 +40,7 @@ def _imports(path: Path) -> set[str]:
 
 def wrong_imports(module: str, imports: set[str]) -> list[str]:
     """Return the imports that the table does not allow in a module."""
-    room = module.split(".")[0]
+    room = module.split(".", maxsplit=1)[0]
     wrong = []
     for name in sorted(imports):
         top = name.split(".")[0]
