@@ -107,7 +107,7 @@ def _attention(found: dict[str, Any]) -> Iterator[str]:
             if line["parked"]:
                 find = "plugin-host messages find --status ERROR"
                 yield f"{channel['name']}: {line['parked']} parked for {line['name']} ({find})"
-            if line["connection"] not in {"idle", "connected"}:
+            if line["connection"] not in {"idle", "connected", "stopped"}:
                 reason = f": {line['connection_reason']}" if line["connection_reason"] else ""
                 yield f"{channel['name']}: {line['name']} is {line['connection']}{reason}"
 
