@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -11,6 +13,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "house")]
 import table  # noqa: E402  # found by the line above
 
 from messages.lifecycle import OPEN, SHARES, TRANSITIONS, Event, Status  # noqa: E402
+from transformers.mapping_schema import KINDS, json_schema  # noqa: E402
 
 
 def lifecycle() -> str:
@@ -44,7 +47,14 @@ def _comments(path: Path) -> dict[tuple[str, str], str]:
     return found
 
 
-PAGES = {"docs/house.md": table.page, "docs/lifecycle.md": lifecycle}
+def schema(kind: str) -> str:
+    """Return mappings/KIND.schema.json, for editors."""
+    return json.dumps(json_schema(kind), indent=1, ensure_ascii=False) + "\n"
+
+
+PAGES = {"docs/house.md": table.page, "docs/lifecycle.md": lifecycle} | {
+    f"mappings/{kind}.schema.json": partial(schema, kind) for kind in KINDS
+}
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,16 @@ import click
 
 from host.command_line import EXIT_FINDINGS, json_option, print_json, site_option
 from host.command_site import checked, files_argument, problem_as_json, shown
+from host.sarif import sarif
 from host.site import CheckedFile
 
 
 @click.command()
 @files_argument
+@click.option("--sarif", "log", type=click.Path(dir_okay=False, path_type=Path), help="Write SARIF to this file, too.")
 @site_option
 @json_option
-def check_command(mappings: tuple[str, ...], site: Path, as_json: bool) -> None:
+def check_command(mappings: tuple[str, ...], log: Path | None, site: Path, as_json: bool) -> None:
     """Check mapping files: both ends of every line, all mistakes at once.
 
     MAPPING is a channel or a file; without one the whole site is checked. Exit code 1 when there is a mistake.
@@ -25,6 +28,8 @@ def check_command(mappings: tuple[str, ...], site: Path, as_json: bool) -> None:
     results = checked(site, mappings)
     problems = [problem for file in results for problem in file.problems]
     errors = sum(problem.severity == "error" for problem in problems)
+    if log is not None:
+        log.write_text(json.dumps(sarif(problems), indent=2, ensure_ascii=False) + "\n", "utf-8")
     if as_json:
         print_json(files=[_as_json(file) for file in results], errors=errors, warnings=len(problems) - errors)
     else:

@@ -34,6 +34,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "test": ("host.command_test", "Run the tests that stand in mapping files."),
         "try": ("host.command_try", "Map one file and show what would be sent."),
         "explain": ("host.command_explain", "Explain a problem's code: cause, example, cure."),
+        "schema": ("host.command_schema", "Print the JSON Schema of mapping files for editors."),
     },
     "Change a running channel": {
         "deploy": ("host.command_deploy", "Let a changed file run: checked, tested, replayed first."),

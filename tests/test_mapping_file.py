@@ -1,13 +1,18 @@
 """YAML files of analysts: every value has its place, and what is not plain YAML 1.2 is refused."""
 
 import json
+import re
+from pathlib import Path
 
+import jsonschema_rs
 import pytest
+from ruamel.yaml import YAML
 
 from messages.problem import Place, Problem, Problems
 from transformers import mapping_file
 from transformers.mapping_file import did_you_mean, load, parse, safe_name, show
-from transformers.mapping_model import Mapping, json_schema
+from transformers.mapping_model import Mapping
+from transformers.mapping_schema import json_schema
 
 
 def test_scalars_are_the_text_that_stands_there():
@@ -138,3 +143,41 @@ def test_the_schema_for_editors_knows_every_word():
     assert set(schema["properties"]) == {field.alias or name for name, field in Mapping.model_fields.items()}
     assert schema["additionalProperties"] is False
     assert schema["properties"]["version"]["enum"] == [1, "1"]
+
+
+SHIPPED = Path(__file__).parents[1] / "mappings"
+
+
+def as_an_editor_sees(text: str):
+    return json.loads(json.dumps(YAML(typ="safe", pure=True).load(text), default=str))
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_shipped_file_names_its_schema_and_keeps_to_it(path):
+    text = path.read_text()
+    name = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)[1]
+    schema = json.loads((SHIPPED / name).read_text())
+
+    errors = [
+        f"{e.instance_path}: {e.message}"
+        for e in jsonschema_rs.validator_for(schema).iter_errors(as_an_editor_sees(text))
+    ]
+    assert errors == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("channel:", "chanel:"),
+        ("as: XPN", "as: XPM"),
+        ("required: true", "required: maybe"),
+        ("do: cancel", "dont: cancel"),
+    ],
+)
+def test_the_schema_finds_what_is_misspelt(old, new):
+    text = (SHIPPED / "appointment-to-powerserver.yaml").read_text()
+    assert old in text
+    schema = jsonschema_rs.validator_for(json_schema())
+
+    assert schema.is_valid(as_an_editor_sees(text))
+    assert not schema.is_valid(as_an_editor_sees(text.replace(old, new, 1)))

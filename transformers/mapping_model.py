@@ -24,7 +24,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9_]*$")]
 #: Names of channels, destinations and stations.
@@ -38,8 +47,17 @@ def _list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Paths = Annotated[list[Text], BeforeValidator(_list), Field(min_length=1)]
-Actions = Annotated[list[Action], BeforeValidator(_list), Field(min_length=1)]
+def _or_several(one: dict[str, Any]) -> WithJsonSchema:
+    """Say to editors that a single text may stand for a list of one."""
+    return WithJsonSchema({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
+
+
+Paths = Annotated[
+    list[Text], BeforeValidator(_list), Field(min_length=1), _or_several({"type": "string", "minLength": 1})
+]
+Actions = Annotated[
+    list[Action], BeforeValidator(_list), Field(min_length=1), _or_several({"type": "string", "minLength": 1})
+]
 
 
 class Part(BaseModel):
@@ -59,7 +77,18 @@ class FormatUse(BaseModel):
     format: Text
 
 
-Format = Annotated[FormatUse, BeforeValidator(_format)]
+Format = Annotated[
+    FormatUse,
+    BeforeValidator(_format),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "object", "properties": {"format": {"type": "string"}}, "required": ["format"]},
+            ]
+        }
+    ),
+]
 Table = Text | dict[str, str]
 
 
@@ -105,16 +134,19 @@ class Block(Part):
     note: str | None = None
 
 
-PerAction = dict[
-    str, Annotated[Annotated[str, Tag("text")] | Annotated[Rule, Tag("rule")], Discriminator(lambda v: _or(v, "rule"))]
+RULE_WORDS = frozenset(field.alias or name for name, field in Rule.model_fields.items())
+
+PerAction = Annotated[
+    dict[
+        str,
+        Annotated[Annotated[str, Tag("text")] | Annotated[Rule, Tag("rule")], Discriminator(lambda v: _or(v, "rule"))],
+    ],
+    Field(json_schema_extra={"propertyNames": {"not": {"enum": sorted(RULE_WORDS - {"note"})}}}),
 ]
 
 
 def _or(value: Any, tag: str) -> str:
     return "text" if isinstance(value, str) else tag
-
-
-RULE_WORDS = frozenset(field.alias or name for name, field in Rule.model_fields.items())
 
 
 def _kind(value: Any) -> str:
@@ -167,6 +199,21 @@ class After(Part):
     verified: Label | None = None
 
 
+_LABEL = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$"}
+Wait = Annotated[
+    After,
+    BeforeValidator(lambda value: {"sent": value} if isinstance(value, str) else value),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _LABEL,
+                {"type": "object", "properties": {"sent": _LABEL, "verified": _LABEL}, "additionalProperties": False},
+            ]
+        }
+    ),
+]
+
+
 class Destination(BaseModel):
     """Where messages go. Further words override the station's settings."""
 
@@ -180,7 +227,7 @@ class Destination(BaseModel):
     retry: Retry = Retry()
     parked: Literal["block", "pass"] = "block"
     connections: int = Field(default=1, ge=1, le=64)
-    after: Annotated[After, BeforeValidator(lambda v: {"sent": v} if isinstance(v, str) else v)] | None = None
+    after: Wait | None = None
     map: dict[str, Target] | None = None
 
 
@@ -260,28 +307,3 @@ class SiteFile(Part):
     retention: Retention = Retention()
     stations: dict[Label, dict[str, Any]] = {}
     values: dict[str, Any] = {}
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of mapping files, for editors (`# yaml-language-server: $schema=…`)."""
-    schema: dict[str, Any] = _as_editors_see(Mapping.model_json_schema(by_alias=True))
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _as_editors_see(schema: Any) -> Any:
-    """Editors type `1` and `true` as YAML does; we read them as text."""
-    if isinstance(schema, list):
-        return [_as_editors_see(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if schema.get("const") in ("1", "true"):
-        return {"enum": [1, "1"] if schema["const"] == "1" else [True, "true"]} | _described(schema)
-    if schema.get("enum") == ["true", "false"]:
-        return {"enum": [True, False]} | _described(schema)
-    if schema.get("type") == "string" and "pattern" not in schema:
-        return schema | {"type": ["string", "number", "boolean"]}
-    return {key: _as_editors_see(value) for key, value in schema.items()}
-
-
-def _described(schema: dict[str, Any]) -> dict[str, Any]:
-    return {key: schema[key] for key in ("description", "title") if key in schema}

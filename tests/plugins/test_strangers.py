@@ -162,7 +162,7 @@ def test_a_mapping_that_names_a_wrong_stranger_is_refused_with_its_place(connect
 
     assert result.code == 1
     assert says in result.out
-    assert f"{CHANNEL}.yaml:15:" in result.out.splitlines()[0]
+    assert f"{CHANNEL}.yaml:16:" in result.out.splitlines()[0]
 
 
 @pytest.mark.parametrize("name", ["clinic_files/writer.py", "clinic_files/reader.py", "pyproject.toml"])

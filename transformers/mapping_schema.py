@@ -1,0 +1,64 @@
+"""JSON Schemas of mapping files and of site.yaml, for completion and first aid in editors. `check` sees far more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from transformers.formats import FORMATS
+from transformers.mapping_model import Mapping, SiteFile
+
+#: Kind of file -> its model.
+KINDS: dict[str, type[BaseModel]] = {"mapping": Mapping, "site": SiteFile}
+_DIALECT = "http://json-schema.org/draft-07/schema#"
+
+
+def json_schema(kind: str = "mapping") -> dict[str, Any]:
+    """Return the JSON Schema (draft 7, which all editors know) of `mapping` or `site`; KeyError for another kind.
+
+    A file names it in its first line: `# yaml-language-server: $schema=mapping.schema.json`.
+    """
+    schema: dict[str, Any] = KINDS[kind].model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
+    schema["definitions"] = schema.pop("$defs", {})
+    seen: dict[str, Any] = _as_editors_see(schema, variables=kind == "site")
+    return {"$schema": _DIALECT, **seen}
+
+
+def _as_editors_see(schema: Any, *, variables: bool) -> Any:
+    """Editors type `1` and `true` as YAML does; we read them as text. In site.yaml a variable may stand for a value."""
+    if isinstance(schema, list):
+        return [_as_editors_see(item, variables=variables) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    single = _single(schema, variables=variables)
+    if single is not None:
+        return single | _described(schema)
+    found = {key: _as_editors_see(value, variables=variables) for key, value in schema.items()}
+    if "oneOf" in found:
+        # What is told apart by its words; a text and a rule are never both.
+        found["anyOf"] = found.pop("oneOf")
+        found.pop("discriminator", None)
+    if "as" in found.get("properties", {}):
+        format_: dict[str, Any] = {"enum": sorted(FORMATS)}
+        options = {"type": "object", "properties": {"format": format_}, "required": ["format"]}
+        found["properties"]["as"] = {"anyOf": [format_, options]} | _described(found["properties"]["as"])
+    return found
+
+
+def _single(schema: dict[str, Any], *, variables: bool) -> dict[str, Any] | None:
+    """Return how editors see a single value; None for what has parts, or is as they see it."""
+    if schema.get("const") in ("1", "true"):
+        return {"enum": [1, "1"] if schema["const"] == "1" else [True, "true"]}
+    if schema.get("enum") == ["true", "false"]:
+        return {"enum": [True, False]}
+    if schema.get("type") == "string" and "pattern" not in schema and "enum" not in schema:
+        return schema | {"type": ["string", "number", "boolean"]}
+    if schema.get("type") == "integer" and variables:
+        bare = {key: value for key, value in schema.items() if key not in _described(schema)}
+        return {"anyOf": [bare, {"type": "string", "pattern": r"^\$\{"}]}
+    return None
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: schema[key] for key in ("description", "title", "default") if key in schema}
