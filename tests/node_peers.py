@@ -39,24 +39,26 @@ class Peer:
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.first = self.wait_for(lambda line: "listening" in line, within=30)
+        self.first = self.wait_for("listening", within=30)
 
     @property
     def said(self) -> list[dict]:
         with self._changed:
             return list(self._said)
 
-    def tell(self, line: dict) -> None:
-        """Write a line to its standard input."""
+    def tell(self, line: dict, word: str) -> dict:
+        """Write a line to its standard input; return its answer, the next line that holds this word."""
+        before = len(self.said)
         self._process.stdin.write(json.dumps(line) + "\n")
         self._process.stdin.flush()
+        return self.wait_for(word, since=before)
 
-    def wait_for(self, wanted, within: float = 10) -> dict:
-        """Return the first line that is wanted, once it has been printed."""
+    def wait_for(self, word: str, since: int = 0, within: float = 10) -> dict:
+        """Return the first line since then that holds this word, once it has been printed."""
         with self._changed:
-            if not self._changed.wait_for(lambda: any(map(wanted, self._said)), within):
-                pytest.fail(f"the peer did not say it within {within} s; it said {self._said[-3:]}")
-            return next(filter(wanted, self._said))
+            if not self._changed.wait_for(lambda: any(word in line for line in self._said[since:]), within):
+                pytest.fail(f"the peer did not say {word} within {within} s; it said {self._said[-3:]}")
+            return next(line for line in self._said[since:] if word in line)
 
     def close(self) -> None:
         self._process.stdin.close()

@@ -23,8 +23,7 @@ class Medplum:
 
     def meanwhile(self, **elements) -> None:
         """Let somebody else change these elements just before our next PUT."""
-        self._running.tell({"meanwhile": elements})
-        self._running.wait_for(lambda line: "heard" in line)
+        self._running.tell({"meanwhile": elements}, "heard")
 
     @property
     def asked(self) -> list[tuple[str, str]]:

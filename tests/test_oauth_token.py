@@ -9,9 +9,13 @@ import socket
 import ssl
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from connectors.fhir_sender import FhirSender
 from connectors.oauth_token import BETWEEN_REJECTIONS, Grant, TokenSource, token_source
@@ -46,8 +50,10 @@ class Provider:
         return sum(line.get("url", "").endswith("/token") for line in self._running.said)
 
     def change_secret(self, secret) -> None:
-        self._running.tell({"secret": secret})
-        self._running.wait_for(lambda line: line.get("changed") == secret)
+        self._running.tell({"secret": secret}, "changed")
+
+    def change_certificate(self, certificate) -> None:
+        self._running.tell({"certificate": certificate}, "changed")
 
     def grant(self, **settings):
         given = {
@@ -196,6 +202,29 @@ def test_a_changed_secret_counts_from_the_next_token_on(provider, monkeypatch):
     monkeypatch.setenv("OMEGAAI_SECRET", "second-secret-0123456789")
     clock.now += 60
     assert claims(get(source))["aud"] == API
+
+
+def test_a_certificate_stands_in_for_a_shared_secret(provider, tmp_path, monkeypatch):
+    certificate, key = own_certificate()
+    (tmp_path / "own.pem").write_text(certificate)
+    monkeypatch.setenv("OMEGAAI_SECRET", key)
+    provider.change_certificate(certificate)
+    source = TokenSource(provider.grant(certificate_file=str(tmp_path / "own.pem")))
+    assert claims(get(source))["aud"] == API
+
+
+def own_certificate():
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "plugin-host")])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today)
+        .not_valid_after(today + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pkcs8 = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return certificate.public_bytes(serialization.Encoding.PEM).decode(), key.private_bytes(*pkcs8).decode()
 
 
 # -- while the provider is down -----------------------------------------------------------------------------

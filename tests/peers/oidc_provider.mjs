@@ -1,9 +1,10 @@
 // An OpenID provider of others, over TLS and mounted where Azure AD B2C has its own: /<tenant>/<policy>/v2.0.
 // node oidc_provider.mjs CERTIFICATE KEY [PORT]; the first line printed says where it listens.
-// Lines on standard input: {"secret": "…"} changes the client's secret. Each request is printed as one JSON line.
+// Lines on standard input: {"secret": "…"} changes the client's secret; {"certificate": "PEM"} lets it in by the key of
+// that certificate instead. Each request is printed as one JSON line.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import express from 'express';
 import Provider from 'oidc-provider';
@@ -45,6 +46,8 @@ server.listen(Number(port), '127.0.0.1', () => {
     cookies: { keys: ['only-for-tests'] },
     scopes: [`${API}/.default`],
     ttl: { ClientCredentials: 3600 },
+    clientAuthMethods: ['client_secret_post', 'private_key_jwt'],
+    enabledJWA: { clientAuthSigningAlgValues: ['PS256'] },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
@@ -65,7 +68,13 @@ server.listen(Number(port), '127.0.0.1', () => {
 });
 
 createInterface({ input: process.stdin }).on('line', (line) => {
-  client.client_secret = JSON.parse(line).secret;
-  say({ changed: client.client_secret });
+  const { secret, certificate: pem } = JSON.parse(line);
+  if (secret) {
+    Object.assign(client, { client_secret: secret, token_endpoint_auth_method: 'client_secret_post' });
+  } else {
+    const key = { ...new X509Certificate(pem).publicKey.export({ format: 'jwk' }), use: 'sig', alg: 'PS256' };
+    Object.assign(client, { jwks: { keys: [key] }, token_endpoint_auth_method: 'private_key_jwt' });
+  }
+  say({ changed: secret ? 'secret' : 'certificate' });
 });
 process.stdin.on('end', () => process.exit(0));
