@@ -149,6 +149,13 @@ def set_problem(writer: Writer, channel: str, title: str, problem: str) -> None:
     )
 
 
+def clear_problem(writer: Writer, channel: str, problem: str) -> None:
+    """Forget a problem that is over, if it is still the one that is told."""
+    writer.now(
+        lambda tx: tx.execute("UPDATE channel SET problem = NULL WHERE name = ? AND problem = ?", (channel, problem))
+    )
+
+
 def set_state(writer: Writer, channel: str, state: str, by: str, reason: str | None) -> bool:
     """Start, pause or stop a channel. False when there is no such channel."""
     if state not in STATES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -14,7 +15,7 @@ import pytest
 
 from simulators.blume import make_bundle
 from simulators.powerserver import PowerServer
-from tests.cli.console_script import CHANNEL, RunningHost, free_ports, plugin_host, wait_until
+from tests.cli.console_script import CHANNEL, ROOT, RunningHost, free_ports, plugin_host, wait_until
 
 _numbers = itertools.count(5_000)
 
@@ -277,3 +278,33 @@ def test_while_powerserver_is_away_messages_wait_and_status_says_so(tmp_path):
         with PowerServer(port=port) as peer:
             host.wait_for_status(message, "SENT")
             assert peer.count == 1
+
+
+def test_one_door_of_two_that_is_shut_is_told_and_opened_once_its_port_is_free(tmp_path):
+    site = Path(shutil.copytree(ROOT / "mappings", tmp_path / "mappings"))
+    ours = (site / f"{CHANNEL}.yaml").read_text("utf-8")
+    theirs = ours.replace(f"channel: {CHANNEL}", "channel: second").replace("station: blume-intake", "station: second")
+    (site / "second.yaml").write_text(theirs, "utf-8")
+    with PowerServer() as peer, socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = (site / "site.yaml").read_text("utf-8")
+        station = f"stations:\n  second: {{ host: 127.0.0.1, port: {port} }}\n"
+        (site / "site.yaml").write_text(settings.replace("stations:\n", station, 1), "utf-8")
+        with RunningHost(tmp_path / "data", peer.port, site=site) as host:
+            shut = host.command("status")
+            taken.close()
+            wait_until(lambda: _answers(port), "the second door is open", within=30)
+            opened = wait_until(lambda: (told := host.command("status")).code == 0 and told, "all is well")
+            host.wait_for_status(host.book(make_bundle(1)), "SENT")
+
+    assert shut.code == 1
+    assert f"second: cannot listen at 127.0.0.1:{port}: Address already in use" in shut.out
+    assert "cannot listen" not in opened.out
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -148,6 +148,42 @@ def test_a_broken_stranger_is_listed_with_its_reason_and_stops_nobody(broken, tm
     assert "BROKEN: ModuleNotFoundError: No module named 'a_library_that_is_gone'" in text.out
 
 
+FLAKY = """
+from dataclasses import dataclass
+from clinic_files.reader import FolderReader
+
+@dataclass(kw_only=True)
+class FlakyReader(FolderReader):
+    async def serve(self, intake, ready):
+        class Fails:
+            async def accept(self, arrival, compose):
+                await intake.accept(arrival, compose)
+                raise ZeroDivisionError("CANARY")
+        await super().serve(Fails(), ready)
+"""
+
+
+def test_a_strangers_source_that_fails_is_told_and_begins_again(installed, site, tmp_path):
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (installed / "flaky.py").write_text(FLAKY)
+    _describe(installed, "flaky", "flaky-reader = flaky:FlakyReader")
+    edit(site / f"{CHANNEL}.yaml", ("fhir-listener\n  station: blume-intake", "flaky-reader\n  station: inbox"))
+    edit(site / "site.yaml", ("stations:\n", f"stations:\n  inbox:\n    folder: {inbox}\n    every: 0.1\n"))
+    env = {"PYTHONPATH": str(installed)}
+    with PowerServer() as peer, RunningHost(tmp_path / "data", peer.port, site=site, env=env) as host:
+        (inbox / "1.json").write_bytes(make_bundle(1))
+        told = wait_until(lambda: "a bug of the" in (said := host.command("status").out) and said, "the bug is told")
+        (inbox / "1.json").unlink()
+        (inbox / "2.json").write_bytes(make_bundle(2))
+        peer.wait_for(2, 20)
+        errors = host.errors
+
+    assert f"{CHANNEL}: a bug of the connector: ZeroDivisionError; see the log" in told
+    assert "ZeroDivisionError" in errors
+    assert "CANARY" not in errors + told
+
+
 @pytest.mark.parametrize(
     ("connector", "says"),
     [
