@@ -12,7 +12,7 @@ from channels.control import Control
 from connectors.doorbell import Ringer
 from host.command_line import EXIT_CONFIGURATION, ROOMS, SHIPPED_SITE, Failure
 from host.command_site import read_site_or_leave
-from host.running import data_folder
+from host.site import data_folder
 from store import directory
 from store.connection import STORE_FILE, UnsafeStore
 from store.store import Store

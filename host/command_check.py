@@ -18,14 +18,15 @@ from host.site import CheckedFile
 @click.command()
 @files_argument
 @click.option("--sarif", "log", type=click.Path(dir_okay=False, path_type=Path), help="Write SARIF to this file, too.")
+@click.option("--no-cache", is_flag=True, help="Check also files that did not change since they were found fit.")
 @site_option
 @json_option
-def check_command(mappings: tuple[str, ...], log: Path | None, site: Path, as_json: bool) -> None:
+def check_command(mappings: tuple[str, ...], log: Path | None, no_cache: bool, site: Path, as_json: bool) -> None:
     """Check mapping files: both ends of every line, all mistakes at once.
 
     MAPPING is a channel or a file; without one the whole site is checked. Exit code 1 when there is a mistake.
     """
-    results = checked(site, mappings)
+    results = checked(site, mappings, anew=no_cache)
     problems = [problem for file in results for problem in file.problems]
     errors = sum(problem.severity == "error" for problem in problems)
     if log is not None:

@@ -45,10 +45,10 @@ def read_site_or_leave(folder: Path) -> Site:
         raise Failure(EXIT_CONFIGURATION, "\n".join(map(shown, problems.problems))) from None
 
 
-def checked(folder: Path, names: Sequence[str | Path]) -> list[CheckedFile]:
+def checked(folder: Path, names: Sequence[str | Path], *, anew: bool = False) -> list[CheckedFile]:
     """Check mapping files of a site, by channel or path; all of them when none is named."""
     site = read_site_or_leave(folder)
-    return check_files(site, [_path(folder, name) for name in names] or mapping_files(folder))
+    return check_files(site, [_path(folder, name) for name in names] or mapping_files(folder), anew=anew)
 
 
 def _path(folder: Path, name: str | Path) -> Path:

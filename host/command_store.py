@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 
 from host.command_line import EXIT_CONFIGURATION, EXIT_FINDINGS, EXIT_REFUSED, site_option
-from host.running import data_folder
-from host.site import read_site
+from host.site import data_folder, read_site
 from messages.problem import Problems
 from store import health
 from store.connection import KEY_FILE, UnsafeStore

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ from store import connection, directory, health
 from store.lock import Lock
 from store.schema import migrate
 from store.store import Store
-from transformers.mapping_site import Site
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +47,7 @@ class Host:
     def _check(self, folder: Path) -> None:
         self.site = sites.read_site(folder)
         self.files = sites.check_files(self.site, sites.mapping_files(folder))
-        self.data = data_folder(self.site)
+        self.data = sites.data_folder(self.site)
         self._doors: dict[str, list[str]] = {}
         self._new_key = False
         self._runs: dict[str, str] = {}
@@ -159,11 +157,6 @@ def _front_door() -> Path:
     rooms = Path(__file__).resolve().parents[1]
     beside = rooms / "plugin_host.py"
     return beside if beside.exists() else rooms.parent / "plugin_host.py"
-
-
-def data_folder(site: Site) -> Path:
-    """Return the folder of the store: a relative one stands beside the site's folder."""
-    return Path(os.path.normpath(site.folder.resolve().parent / site.data))
 
 
 def prepare_store(folder: Path) -> None:

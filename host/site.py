@@ -14,6 +14,7 @@ import orjson
 
 from channels import registry
 from channels.settings import mistakes
+from host.checked_cache import Cache
 from messages.problem import Place, Problem, Problems
 from transformers.mapping_check import Checked, check_mapping
 from transformers.mapping_site import Site, load_site
@@ -66,14 +67,29 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def check_files(site: Site, paths: Iterable[Path]) -> list[CheckedFile]:
-    """Check mapping files: both ends of every line, and the settings of their connectors."""
-    files = [_check(site, path) for path in paths]
+def data_folder(site: Site) -> Path:
+    """Return the folder of the store: a relative one stands beside the site's folder."""
+    return Path(os.path.normpath(site.folder.resolve().parent / site.data))
+
+
+def check_files(site: Site, paths: Iterable[Path], *, anew: bool = False) -> list[CheckedFile]:
+    """Check mapping files: both ends of every line, and the settings of their connectors.
+
+    Args:
+        site: as read.
+        paths: of the files.
+        anew: check also what did not change since it was found fit.
+    """
+    cache = Cache(data_folder(site) / "checked", site)
+    files = [_check(site, path, cache, anew=anew) for path in paths]
     return [_unless_twice(file, files) for file in files]
 
 
-def _check(site: Site, path: Path) -> CheckedFile:
-    checked = check_mapping(path, site)
+def _check(site: Site, path: Path, cache: Cache, *, anew: bool) -> CheckedFile:
+    checked = None if anew else cache.get(path)
+    if checked is None:
+        checked = check_mapping(path, site)
+        cache.put(path, checked)
     plan: dict[str, Any] = checked.plan or {}
     problems = [*checked.problems, *_plugins(checked, site, plan)]
     return CheckedFile(

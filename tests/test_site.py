@@ -78,7 +78,7 @@ def test_two_files_of_one_channel_are_told(folder):
 
     assert [text.partition(": error E150 ")[::2] for text in told] == [
         (
-            f"{one}:3:10",
+            f"{one}:4:10",
             f"channel 'appointment-to-powerserver' is also defined in {other}\n    give each file a name of its own",
         )
         for one, other in itertools.permutations(("appointment-to-powerserver.yaml", "copy.yaml"))

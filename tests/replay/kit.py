@@ -19,8 +19,8 @@ from channels.lane import Runner
 from connectors.base import Answer, Arrival
 from host.command_line import EXIT_BUG, plugin_host
 from host.deploying import deploy_site
-from host.running import data_folder, prepare_store
-from host.site import check_files, mapping_files, read_site
+from host.running import prepare_store
+from host.site import check_files, data_folder, mapping_files, read_site
 from simulators.blume import make_bundle
 from simulators.powerserver import PowerServer
 from store import connection, directory

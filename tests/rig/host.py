@@ -42,7 +42,7 @@ def deploy(site: Path) -> Path:
     problems = [str(problem) for file in files for problem in file.problems if not file.is_fit]
     if problems:
         raise ValueError("\n".join(problems))
-    data = running.data_folder(read)
+    data = sites.data_folder(read)
     connection.store_key(data)
     running.prepare_store(data)
     store = Store(data, "host")
@@ -59,7 +59,7 @@ class Processes:
     def __init__(self, site: Path, data: Path | None = None) -> None:
         """`data`: another store than the site names (a copy)."""
         read = sites.read_site(site)
-        self.data = data or running.data_folder(read)
+        self.data = data or sites.data_folder(read)
         self._site = read
         self.fhir = f"http://127.0.0.1:{read.stations['blume-intake']['port']}/fhir"
         #: role → {"prefix": […], "environment": {…}}; see `front_door`.
