@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,8 +16,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 Resource = dict[str, Any]
+_REFERENCE = r'"reference": "([A-Za-z]+)/([A-Za-z0-9.-]+)"'
 _SEARCHABLE = ("identifier", "_id", "_lastUpdated", "status")
-_STEERING = ("_count", "_sort", "_offset")
+_STEERING = ("_count", "_sort", "_offset", "_include", "_include:iterate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,19 +174,33 @@ class Records:
         steering = dict(criteria)
         offset, count = int(steering.get("_offset", 0)), int(steering.get("_count", 50))
         page = found[offset : offset + count]
+        along = self._referred_to(page) if "_include" in steering else []
         bundle: Resource = {
             "resourceType": "Bundle",
             "type": "searchset",
             "total": len(found),
-            "entry": [
-                {"fullUrl": f"{self.base}/{kind}/{item['id']}", "resource": item, "search": {"mode": "match"}}
-                for item in page
-            ],
+            "entry": [self._entry(item, "match") for item in page] + [self._entry(item, "include") for item in along],
         }
         if offset + count < len(found):
             further = [*((name, value) for name, value in criteria if name != "_offset"), ("_offset", offset + count)]
             bundle["link"] = [{"relation": "next", "url": f"{self.base}/{kind}?{urlencode(further)}"}]
         return Outcome(200, bundle)
+
+    def _entry(self, resource: Resource, mode: str) -> Resource:
+        url = f"{self.base}/{resource['resourceType']}/{resource['id']}"
+        return {"fullUrl": url, "resource": resource, "search": {"mode": mode}}
+
+    def _referred_to(self, resources: list[Resource]) -> list[Resource]:
+        """Return what the resources refer to, whatever _include names, and what that refers to."""
+        found: dict[tuple[str, str], Resource] = {}
+        ahead = [name for resource in resources for name in re.findall(_REFERENCE, json.dumps(resource))]
+        while ahead:
+            name = ahead.pop()
+            versions = self._held.get(name)
+            if versions and name not in found:
+                found[name] = versions[-1]
+                ahead += re.findall(_REFERENCE, json.dumps(versions[-1]))
+        return list(found.values())
 
     def _matching(self, kind: str, criteria: list[tuple[str, str]]) -> list[Resource]:
         return [
