@@ -34,13 +34,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "test": ("host.command_test", "Run the tests that stand in mapping files."),
         "try": ("host.command_try", "Map one file and show what would be sent."),
         "explain": ("host.command_explain", "Explain a problem's code: cause, example, cure."),
+        "mapping": ("host.command_mapping", "Begin a mapping file, write its specification, make a test sample."),
         "schema": ("host.command_schema", "Print the JSON Schema of mapping files for editors."),
-    },
-    "Change a running channel": {
-        "deploy": ("host.command_deploy", "Let a changed file run: checked, tested, replayed first."),
-        "rollback": ("host.command_deploy", "Let an older revision of a channel run again."),
-        "revisions": ("host.command_revisions", "List which revisions of a channel ran since when."),
-        "diff": ("host.command_revisions", "Compare the revision that runs with the file on disk."),
     },
     "Change what runs": {
         "replay": ("host.command_replay", "Compare what a changed file makes of stored messages with what was sent."),

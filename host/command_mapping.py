@@ -1,0 +1,120 @@
+"""`plugin-host mapping new|spec|fixture`: what makes, describes and tests a mapping file."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from channels import registry
+from host.command_access import opened_store
+from host.command_line import EXIT_FINDINGS, EXIT_REFUSED, Failure, Group, site_option
+from messages.identity import control_id
+from messages.problem import Problems
+from store import history, reads, revisions
+from store.connection import store_key
+from store.store import Store
+from transformers.base import Filtered, Given, Transformed
+from transformers.deidentify import StillThere, deidentified
+from transformers.differences import moment
+
+
+@click.group(cls=Group)
+def mapping_command() -> None:
+    """Begin a mapping file, write its specification, make a test sample of a stored message."""
+
+
+@mapping_command.command()
+@click.argument("message")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File for the sample.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@site_option
+def fixture(message: str, out: Path, force: bool, site: Path) -> None:
+    """Make a test sample of a stored MESSAGE, without the people in it, and print a test for the mapping file.
+
+    Names, addresses, telephones, identifiers, texts and dates are replaced: the same person is the same fake one in
+    all samples of a site, and all dates of a message move by the same number of weeks. Codes and what describes the
+    house stay. Read the sample before it leaves the house.
+    """
+    if out.exists() and not force:
+        raise Failure(EXIT_REFUSED, f"{out} is there already; --force writes over it")
+    with opened_store(site) as store:
+        detail = reads.detail(store.connection, message.upper())
+        if detail is None:
+            raise Failure(EXIT_FINDINGS, "there is no message of this id")
+        past = history.past(store.connection, detail.line.number)
+        plan = _plan(store, detail)
+        secret = hashlib.blake2b(store_key(store.folder)[0].encode(), person=b"fixture").digest()
+    document = _document(detail.body)
+    try:
+        made, moved = deidentified(document, secret)
+    except StillThere as error:
+        raise Failure(EXIT_REFUSED, f"nothing was written: {error}") from None
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2) + b"\n")
+    click.echo(f"{out}: written; read it before it leaves the house. A test for the mapping file:", err=True)
+    first = past.mapped[0] if past and past.mapped else None
+    when = datetime.fromtimestamp(first.at if first else detail.line.received_at, UTC)
+    when = ((first and first.encoded and moment(first.encoded)) or when) + moved
+    focus = past.message.focus if past else None
+    known = bool(first and first.known)
+    for line in _test(plan, made, when, focus, known=known, given=_inside(site, out)):
+        click.echo(line)
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict) or "resourceType" not in document:
+        raise Failure(EXIT_REFUSED, "the message is no FHIR document; samples are made of FHIR only")
+    return document
+
+
+def _plan(store: Store, detail: reads.MessageDetail) -> dict[str, Any]:
+    """Return the plan that runs; of a channel that never ran there is no message."""
+    newest = revisions.deployments(store.connection, detail.line.channel)[0]
+    return dict(revisions.revision(store.connection, detail.line.channel, newest.revision).plan)
+
+
+def _inside(site: Path, file: Path) -> str:
+    """Return the file as a test names it: from the site's folder, if it lies there."""
+    try:
+        return file.resolve().relative_to(site.resolve()).as_posix()
+    except ValueError:
+        return f"samples/{file.name}"
+
+
+def _test(
+    plan: dict[str, Any], document: Any, when: datetime, focus: int | None, known: bool, given: str
+) -> list[str]:
+    """Return the lines of a test that says what the mapping that runs makes of the sample."""
+    transformer = registry.load("transformer", plan["transformer"])(plan)
+    name = next(iter(plan["destinations"]))
+    conditions = Given(now=when, control_id=control_id(), destination=name, focus=focus, known=known)
+    try:
+        result: Transformed | Filtered = transformer.transform(document, conditions)
+        if isinstance(result, Filtered):
+            expect = f"{{ filtered: {_quoted(result.reason.rpartition(' (')[0])} }}"
+        else:
+            expect = f"{{ action: {result.action} }}"
+    except Problems as problems:
+        expect = f"{{ error: {problems.problems[0].code} }}"
+    several = [f"    destination: {name}"] if len(plan["destinations"]) > 1 else []
+    return [
+        "  - name: say in a sentence what this sample shows",
+        f"    given: {given}",
+        f"    now: {when.replace(microsecond=0).isoformat()}",
+        *(["    known: true"] if known else []),
+        *several,
+        f"    expect: {expect}",
+    ]
+
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()
