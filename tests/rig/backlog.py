@@ -20,10 +20,10 @@ from tests.rig.site import Wishes, fhir_of, make_site
 LANES = 5_000
 
 
-def backlog(folder: Path, pending: int, ready_within: float) -> Figures:
+def backlog(folder: Path, pending: int, ready_within: float, later_by: float = 1.0) -> Figures:
     """Run the trial in an empty folder: ready time and memory with and without `pending` messages.
 
-    `ready_within`: seconds, on a machine that does nothing else.
+    `ready_within`: seconds, on a machine that does nothing else; `later_by`: seconds more than with nothing waiting.
     """
     figures = Figures("T17")
     with PowerServer(journal=folder / "powerserver") as powerserver:
@@ -43,7 +43,7 @@ def backlog(folder: Path, pending: int, ready_within: float) -> Figures:
         with WholeHost(site) as host:
             ready = host.ready()
             figures.at_most("ready", ready, ready_within, "s")
-            figures.at_most("ready later than with nothing waiting", ready - usual, 1.0, "s")
+            figures.at_most("ready later than with nothing waiting", ready - usual, later_by, "s")
             grown = _most_resident(host, powerserver, 2_000) - quiet
             figures.at_most("memory grown, all processes", grown, 64, "MB")
             figures.at_least("delivered at once", powerserver.count - 1, 500)
