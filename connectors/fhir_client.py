@@ -70,7 +70,8 @@ class FhirServer:
         default=None,
         repr=False,
         metadata={
-            "help": "${secret:NAME}: our secret there, or the private key (PEM) that goes with client_certificate_file."
+            "secret": True,
+            "help": "${secret:NAME}: our secret there, or the private key (PEM) of client_certificate_file.",
         },
     )
     client_certificate_file: str | None = field(

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from simulators.journal import Journal, Received, read_journal
 from simulators.omegaai_records import Asked, Outcome, Records
@@ -181,13 +182,13 @@ class OmegaAI:
             return self._steps.popleft() if self._steps else ACCEPT
 
     def _carry_out(self, request: Request, step: Step) -> Outcome:
-        target, _, query = request.target.partition("?")
-        path = target.removeprefix("/fhir").strip("/")
+        parts = urlsplit(request.target)  # a proxy is given the whole address
+        path = parts.path.removeprefix("/fhir").strip("/")
         if step.deed == "meanwhile":
             kind, _, identity = path.partition("/")
             before = self.records.read(kind, identity)
             self.records.write({**before, "comment": "changed by somebody else meanwhile"}, identity)
-        asked = Asked(method=request.method, path=path, query=query, headers=request.headers, body=request.body)
+        asked = Asked(method=request.method, path=path, query=parts.query, headers=request.headers, body=request.body)
         return self.records.carry_out(asked)
 
 

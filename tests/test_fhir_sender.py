@@ -429,6 +429,17 @@ def test_one_connection_serves_many_messages():
         assert (len(peer.requests), peer.connections) == (10, 1)
 
 
+def test_a_proxy_is_gone_through_where_the_site_names_one_and_the_environment_does_not_count(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with OmegaAI() as proxy:
+        through = FhirSender(base="http://127.0.0.1:1/fhir", proxy=f"http://127.0.0.1:{proxy.port}")
+        (reply,) = deliver(proxy, PLAIN_CREATE, sender=through)
+        (direct,) = deliver(proxy, PLAIN_CREATE)
+        targets = [request.target for request in proxy.requests]
+    assert (reply.event, direct.event) == (Event.ACCEPTED, Event.ACCEPTED)
+    assert targets == ["http://127.0.0.1:1/fhir/Appointment", "/fhir/Appointment"]
+
+
 # -- what is not told ---------------------------------------------------------------------------------------
 
 
