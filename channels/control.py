@@ -9,7 +9,8 @@ from typing import Literal
 from messages.lifecycle import Event, Status
 from messages.message import Step
 from store import directory, reads
-from store.store import Store, apply_step
+from store.steps import apply_step
+from store.store import Store
 
 Act = Literal["retry", "reprocess", "cancel"]
 

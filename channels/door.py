@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import orjson
 
@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 class Door:
     """The intake of all channels that share one source connector. Implements `connectors.base.Intake`."""
 
-    def __init__(self, name: str, store: Store, channels: Sequence[Channel], ring: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, store: Store, channels: Sequence[Channel], ring: Callable[[Iterable[int]], None]
+    ) -> None:
         self.name = name
         self._store = store
         self._ring = ring
@@ -48,7 +50,7 @@ class Door:
         except Unavailable as error:
             raise StoreUnavailable("the message could not be stored") from error
         if not stored.repeated:
-            self._ring()
+            self._ring({number for message in messages for number, _ in message.destinations})
         return Answer(status=stored.status, body=stored.body, headers=stored.headers)
 
     def _admit(self, arrival: Arrival) -> tuple[list[NewMessage], str | None]:

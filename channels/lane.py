@@ -1,22 +1,25 @@
 """Lanes: one message at a time for each destination and ordering key, in the order of acceptance.
 
-A destination's workers take the heads of ready lanes. What an answer changed and what the next send needs are
-committed together, so a message costs about one commit: `… accepted(n) + mapped, claimed(n+1) … send(n+1) …`.
+A destination's workers take the heads of ready lanes, a short run of them at a time. What the answers of one run
+changed and what the next run needs are committed together, so a busy lane costs a part of a commit a message:
+`… accepted(1..n) + mapped, claimed(n+1..m) … send(n+1) … send(m) …`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from channels import verdict
 from channels.backoff import Breaker, wait_before
 from channels.channel import Channel, Destination
-from channels.prepare import HELD, Prepared, prepare
-from connectors.base import DestinationConnector, Reply
-from messages.lifecycle import Event, Status
+from channels.prepare import Prepared, prepare
+from connectors.base import DestinationConnector
+from messages.lifecycle import Event
 from messages.message import Step
 from store import directory
 from store.store import Store, Work
@@ -25,17 +28,32 @@ from store.writer import Unavailable
 log = logging.getLogger(__name__)
 
 #: Heads of lanes that are read ahead.
-WINDOW = 32
+WINDOW = 64
 #: Seconds between looks at the store when no bell rings.
 LOOK = 1.0
+#: Messages that a worker claims in one commit at most, each of another lane.
+RUN = 16
+#: Seconds that the answers of a run may wait for their commit: a slow destination gets runs of one.
+RUN_WITHIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What an answer changes, to be committed with the next claim; until then its lane waits."""
+    """What an answer changes, to be committed with the next claims; until then its lane waits."""
 
     work: Work
     step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A message that is ready to be sent."""
+
+    work: Work
+    prepared: Prepared
+
+    def step(self, event: Event, reason: str | None = None) -> Step:
+        return Step(delivery=self.work.delivery.id, status=self.prepared.status, event=event, reason=reason)
 
 
 class Runner:
@@ -51,20 +69,29 @@ class Runner:
         self._destination = destination
         self._breaker = Breaker(destination.policy.wait)
         self._ahead: deque[Work] = deque()
-        #: Lanes that are read ahead or in a worker's hands, and the work that holds each.
+        #: Lanes that are read ahead or in a worker's hands, with the head that each was taken for.
         self._busy: dict[int, Work] = {}
-        self._bell = asyncio.Event()
+        #: Workers that have nothing to do.
+        self._idle: deque[asyncio.Future[None]] = deque()
+        #: Seconds that a send took lately.
+        self._pace = RUN_WITHIN
         self._stopping = False
         self._said: tuple[str, str | None] = ("", None)
 
     def ring(self) -> None:
-        """Say that there may be work."""
-        self._bell.set()
+        """Say that there may be work: one idle worker looks, and wakes the next one when there is more."""
+        while self._idle:
+            waiting = self._idle.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+                return
 
     def stop(self) -> None:
         """Take nothing new; what is under way ends with its answer or its time limit."""
         self._stopping = True
-        self._bell.set()
+        for waiting in self._idle:
+            if not waiting.done():
+                waiting.set_result(None)
 
     async def run(self) -> None:
         """Deliver until stopped. A worker that fails says so and begins again."""
@@ -90,99 +117,133 @@ class Runner:
                 await line.close()
 
     async def _deliver(self, line: DestinationConnector) -> None:
-        answer: _Answer | None = None
-        work: Work | None = None
+        answers: list[_Answer] = []
+        run: list[Work] = []
         try:
             while True:
-                work = self._next()
-                if work is not None:
-                    answer = await self._one(line, work, answer)
-                elif answer is not None:
-                    await self._commit(answer)
-                    answer = None
+                run = self._take()
+                if run:
+                    answers = await self._send_run(line, run, answers)
+                elif answers:
+                    await self._commit(answers)
+                    answers = []
                 elif not await self._wait():
                     return
         finally:
-            self._release(work, answer.work if answer else None)
+            self._release(run)
+            self._release(answer.work for answer in answers)
 
     # -- taking work ----------------------------------------------------------------------------------------
 
-    def _next(self) -> Work | None:
-        """Return the head of the ready lane whose head is oldest."""
+    def _take(self) -> list[Work]:
+        """Return heads of ready lanes, the oldest first: a fair share of what is ready, or nothing."""
         if self._stopping:
-            return None
+            return []
         if not self._ahead:
-            self._bell.clear()
             place = (self._destination.number, self._destination.name)
             for work in self._store.ready(self._channel.name, place, WINDOW + len(self._busy)):
                 if work.delivery.lane not in self._busy:
                     self._busy[work.delivery.lane] = work
                     self._ahead.append(work)
-            if len(self._ahead) > 1:
-                self._bell.set()  # the other workers need not wait for the next message
-        return self._ahead.popleft() if self._ahead else None
+        share = -(-len(self._ahead) // self._destination.policy.connections)
+        run = [self._ahead.popleft() for _ in range(min(share, self._longest_run()))]
+        if self._ahead:
+            self.ring()
+        return run
+
+    def _longest_run(self) -> int:
+        if self._destination.policy.hold_unanswered or not self._breaker.is_closed:
+            return 1  # what is claimed and not sent must not look as if it had left
+        return max(1, min(RUN, int(RUN_WITHIN / self._pace)))
 
     async def _wait(self) -> bool:
         """Wait for the bell, or for the time to look again. False when it is time to stop."""
         if not self._stopping:
+            # One of the idle workers looks by the clock; the others are woken by it.
+            patience = LOOK if not self._idle else 10 * LOOK
+            waiting = asyncio.get_running_loop().create_future()
+            self._idle.append(waiting)
             try:
-                async with asyncio.timeout(LOOK):
-                    await self._bell.wait()
+                async with asyncio.timeout(patience):
+                    await waiting
             except TimeoutError:
-                self._bell.set()
+                if waiting in self._idle:
+                    self._idle.remove(waiting)
         return not self._stopping
 
-    def _release(self, *works: Work | None) -> None:
+    def _release(self, works: Iterable[Work]) -> None:
         """Let go of the lanes that these still hold; another worker may have them by now."""
         for work in works:
-            if work is not None and self._busy.get(work.delivery.lane) is work:
+            if self._busy.get(work.delivery.lane) is work:
                 del self._busy[work.delivery.lane]
 
-    # -- one message ----------------------------------------------------------------------------------------
+    # -- a run of messages ----------------------------------------------------------------------------------
 
-    async def _one(self, line: DestinationConnector, work: Work, answer: _Answer | None) -> _Answer | None:
-        """Map, claim and send one message, and commit the answer before it on the way; return its own answer."""
-        if self._destination.after and await self._store.waits_for(work.delivery, self._destination.after):
-            await self._commit(answer)
-            self._release(work)
-            return None
-        prepared = prepare(self._channel, self._destination, work, self._store.mark)
-        if prepared.encoded is None or prepared.control_id is None:
-            await self._commit(answer, prepared.steps)
-            self._release(work)
-            return None
-        if not self._breaker.is_closed:
-            await self._commit(answer, prepared.steps)
-            answer, prepared = None, _committed(prepared)
-            if not await self._may_try():
-                self._release(work)
-                return None
+    async def _send_run(self, line: DestinationConnector, run: list[Work], answers: list[_Answer]) -> list[_Answer]:
+        """Map, claim and send a run, and commit the answers before it on the way; return its own answers."""
+        jobs, steps = await self._prepare(run)
+        if not jobs or not self._breaker.is_closed:
+            await self._commit(answers, [*steps, *(step for job in jobs for step in job.prepared.steps)])
+            answers, steps = [], []
+            jobs = [_Job(job.work, _committed(job.prepared)) for job in jobs]
+            if not jobs or not await self._may_try():
+                self._release(run)
+                return []
         try:
             await line.open()
         except OSError as error:
-            await self._unreachable(work, prepared, answer, error)
-            return None
-        claim = Step(delivery=work.delivery.id, status=prepared.status, event=Event.CLAIMED)
-        if not await self._commit(answer, (*prepared.steps, claim)):
+            await self._unreachable(jobs, answers, steps, error)
+            self._release(run)
+            return []
+        claims = [step for job in jobs for step in (*job.prepared.steps, job.step(Event.CLAIMED))]
+        held = await self._commit(answers, [*steps, *claims])
+        claimed = {step.delivery for step, good in zip(claims, held[len(steps) :], strict=True) if good}
+        self._release(work for work in run if work.delivery.id not in claimed)
+        jobs = [job for job in jobs if job.work.delivery.id in claimed]
+        if not jobs:
             self._breaker.gave_up()
-            self._release(work)
-            return None
-        return await self._send(line, work, prepared)
+        return await self._send(line, jobs)
 
-    async def _send(self, line: DestinationConnector, work: Work, prepared: Prepared) -> _Answer | None:
-        try:
-            reply = await line.send(prepared.encoded or b"", prepared.control_id or "")
-        except OSError as error:
-            self._breaker.failed()
-            await self._commit(_Answer(work, self._unanswered(work, error)))
-            return None
-        self._breaker.worked()
-        await self._say("connected")
-        step = self._answered(work, reply)
-        if step.wait:
-            await self._commit(_Answer(work, step))
-            return None
-        return _Answer(work, step)
+    async def _prepare(self, run: list[Work]) -> tuple[list[_Job], list[Step]]:
+        """Return what can be sent, and the steps of what is filtered or parked instead."""
+        jobs: list[_Job] = []
+        steps: list[Step] = []
+        for work in run:
+            if self._destination.after and await self._store.waits_for(work.delivery, self._destination.after):
+                self._release([work])
+                continue
+            prepared = prepare(self._channel, self._destination, work, self._store.mark)
+            if prepared.encoded is None or prepared.control_id is None:
+                steps += prepared.steps
+            else:
+                jobs.append(_Job(work, prepared))
+        return jobs, steps
+
+    async def _send(self, line: DestinationConnector, jobs: list[_Job]) -> list[_Answer]:
+        policy, siblings = self._destination.policy, len(self._channel.destinations) > 1
+        answers: list[_Answer] = []
+        for position, job in enumerate(jobs):
+            if position and self._stopping:
+                await self._give_back(answers, jobs[position:], "the channel was stopped before it was sent")
+                return []
+            began = time.monotonic()
+            try:
+                reply = await line.send(job.prepared.encoded or b"", job.prepared.control_id or "")
+            except OSError as error:
+                self._breaker.failed()
+                answers.append(_Answer(job.work, verdict.unanswered(policy, job.work, error)))
+                await self._give_back(answers, jobs[position + 1 :], "the line broke before it was sent")
+                return []
+            self._breaker.worked()
+            await self._say("connected")
+            answers.append(_Answer(job.work, verdict.answered(policy, job.work, reply, siblings=siblings)))
+            self._pace += (time.monotonic() - began - self._pace) / 8
+        return answers
+
+    async def _give_back(self, answers: list[_Answer], jobs: list[_Job], reason: str) -> None:
+        """Commit the answers so far; what was claimed and has not left goes back to its lane."""
+        await self._commit(answers, [verdict.unsent(job.work, reason) for job in jobs])
+        self._release(job.work for job in jobs)
 
     async def _may_try(self) -> bool:
         """Wait for this worker's turn to try a destination that failed. False when it is time to stop."""
@@ -192,50 +253,26 @@ class Runner:
             await asyncio.sleep(min(wait, LOOK))
         return True
 
-    async def _unreachable(self, work: Work, prepared: Prepared, answer: _Answer | None, error: OSError) -> None:
+    async def _unreachable(self, jobs: list[_Job], answers: list[_Answer], steps: list[Step], error: OSError) -> None:
         wait = self._breaker.failed()
         reason = f"the destination cannot be reached ({type(error).__name__})"
         await self._say("unreachable", f"{type(error).__name__}; next try in {wait:.0f} s")
-        steps = prepared.steps
-        if work.delivery.reason != reason:
-            steps = (
-                *steps,
-                Step(delivery=work.delivery.id, status=prepared.status, event=Event.POSTPONED, reason=reason),
-            )
-        await self._commit(answer, steps)
-        self._release(work)
-
-    def _answered(self, work: Work, reply: Reply) -> Step:
-        event, wait = reply.event, 0.0
-        if event is Event.DEFERRED:
-            if work.refusals + 1 >= self._destination.policy.refused:
-                event = Event.REFUSED
-            else:
-                wait = wait_before(work.refusals + 1, self._destination.policy.wait)
-        return Step(
-            delivery=work.delivery.id, status=Status.PENDING, event=event, reason=reply.reason, response=reply.raw,
-            wait=wait, siblings=len(self._channel.destinations) > 1,
-        )  # fmt: skip
-
-    def _unanswered(self, work: Work, error: OSError) -> Step:
-        if self._destination.policy.hold_unanswered:
-            return Step(delivery=work.delivery.id, status=Status.PENDING, event=Event.HELD, reason=HELD)
-        return Step(
-            delivery=work.delivery.id, status=Status.PENDING, event=Event.UNANSWERED,
-            reason=f"no answer that counts ({type(error).__name__}: {error}); the same bytes go again",
-            wait=wait_before(work.delivery.attempts + 1, self._destination.policy.wait),
-        )  # fmt: skip
+        for job in jobs:
+            steps += job.prepared.steps
+            if job.work.delivery.reason != reason:
+                steps.append(job.step(Event.POSTPONED, reason))
+        await self._commit(answers, steps)
 
     # -- committing -----------------------------------------------------------------------------------------
 
-    async def _commit(self, answer: _Answer | None, steps: Sequence[Step] = ()) -> bool:
-        """Commit an answer and steps together; True when the last of the steps held.
+    async def _commit(self, answers: Sequence[_Answer], steps: Sequence[Step] = ()) -> list[bool]:
+        """Commit answers and steps together; say of each of the steps whether it held.
 
         While the store cannot be written (disk full) it waits: an answer that was read must not be lost.
         """
-        together = (answer.step, *steps) if answer else tuple(steps)
+        together = [*(answer.step for answer in answers), *steps]
         if not together:
-            return True
+            return []
         attempt = 0
         while True:
             try:
@@ -245,13 +282,14 @@ class Runner:
                 attempt += 1
                 log.error("the store cannot be written", extra={**self._names(), "error": str(error)})  # noqa: TRY400
                 await asyncio.sleep(wait_before(attempt, (0.2, 5.0)))
-        if answer is not None:
-            self._release(answer.work)
-            if answer.step.siblings:
-                self._ring_all()
+        self._release(answer.work for answer in answers)
+        for answer in answers:
             if answer.step.wait:
-                asyncio.get_running_loop().call_later(answer.step.wait, self._wake, answer.work.delivery.lane)
-        return held[-1]
+                lane = answer.work.delivery.lane
+                asyncio.get_running_loop().call_later(answer.step.wait, self._wake, lane)
+        if any(answer.step.siblings for answer in answers):
+            self._ring_all()
+        return held[len(answers) :]
 
     def _wake(self, lane: int) -> None:
         task = asyncio.ensure_future(self._store.wake([lane]))
@@ -261,7 +299,7 @@ class Runner:
         if not task.cancelled() and task.exception() is not None:
             log.error("a lane could not be woken; it is tried again", extra=self._names())
             asyncio.get_running_loop().call_later(LOOK, self._wake, lane)
-        self._bell.set()
+        self.ring()
 
     async def _say(self, state: str, reason: str | None = None) -> None:
         """Show how the line stands, when that has changed."""

@@ -1,6 +1,6 @@
 """A bell between the processes of the host: a datagram on the loopback that says "look into the store".
 
-It says no more than whether there is work, or whether a person or a deployment changed something. A lost one
+It says no more than which destinations have work, or that a person or a deployment changed something. A lost one
 costs a moment, because who waits for it also looks by the clock.
 """
 
@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 _WORK = b"w"
 
+#: Called with the numbers of the destinations that have something to deliver.
+Work = Callable[[list[int]], None]
+
 
 class _Listener(asyncio.DatagramProtocol):
-    def __init__(self, work: Callable[[], None], change: Callable[[], None]) -> None:
+    def __init__(self, work: Work, change: Callable[[], None]) -> None:
         self._work = work
         self._change = change
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002  # asyncio gives it
-        if data == _WORK:
-            self._work()
+        if data[:1] == _WORK and data[1:].replace(b",", b"").isdigit():
+            self._work([int(number) for number in data[1:].split(b",") if number])
         else:
             self._change()
 
 
-async def listen(work: Callable[[], None], change: Callable[[], None]) -> tuple[int, asyncio.DatagramTransport]:
+async def listen(work: Work, change: Callable[[], None]) -> tuple[int, asyncio.DatagramTransport]:
     """Hang up a bell; return its UDP port on 127.0.0.1 and the transport to close.
 
     `work` is called when messages came, `change` when channels or messages were acted on.
@@ -49,9 +52,9 @@ class Ringer:
         """Read anew whose bells there are."""
         self._known = self._ports()
 
-    def work(self) -> None:
-        """Say that there is something to deliver."""
-        self._ring(_WORK)
+    def work(self, destinations: Iterable[int]) -> None:
+        """Say which destinations have something to deliver, by their numbers."""
+        self._ring(_WORK + b",".join(b"%d" % number for number in destinations))
 
     def change(self) -> None:
         """Say that a person or a deployment changed something."""

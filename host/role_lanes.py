@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 import time
+from collections.abc import Iterable
 
 from channels import channel as channels
 from channels.channel import Channel
@@ -35,7 +36,7 @@ async def body(process: Process) -> None:
     await process.store.wake_all()
     lanes = _Lanes(process)
     await lanes.follow()
-    process.work = lanes.ring
+    process.work = lanes.ring_some
     forgetting = asyncio.create_task(_forget(process))
     with Checkpointer(process.store.folder):
         process.ready()
@@ -80,6 +81,7 @@ class _Lanes:
         self._process = process
         self._seen: object = None
         self._running: dict[int, tuple[str, list[Runner], list[asyncio.Task[None]]]] = {}
+        self._by_destination: dict[int, Runner] = {}
 
     async def follow(self) -> None:
         """Bring the runners in step with the channels of the store."""
@@ -112,7 +114,12 @@ class _Lanes:
             )
 
     def _start(self, channel: Channel) -> None:
-        runners = [Runner(self._process.store, channel, destination, self.ring) for destination in channel.destinations]
+        mine = {
+            destination.number: Runner(self._process.store, channel, destination, self.ring)
+            for destination in channel.destinations
+        }
+        self._by_destination |= mine
+        runners = list(mine.values())
         tasks = [asyncio.create_task(runner.run()) for runner in runners]
         self._running[channel.number] = channel.revision, runners, tasks
 
@@ -120,6 +127,7 @@ class _Lanes:
         _, runners, tasks = self._running.pop(number)
         for runner in runners:
             runner.stop()
+        self._by_destination = {n: runner for n, runner in self._by_destination.items() if runner not in runners}
         _, late = await asyncio.wait(tasks, timeout=GRACE)
         for task in late:
             task.cancel()
@@ -127,11 +135,17 @@ class _Lanes:
         if late:
             log.warning("a lane was stopped before its answer came", extra={"count": len(late)})
 
+    def ring_some(self, destinations: Iterable[int]) -> None:
+        """Tell the runners of these destinations that there may be work."""
+        for number in destinations:
+            runner = self._by_destination.get(number)
+            if runner is not None:
+                runner.ring()
+
     def ring(self) -> None:
         """Tell all runners that there may be work."""
-        for _, runners, _ in self._running.values():
-            for runner in runners:
-                runner.ring()
+        for runner in self._by_destination.values():
+            runner.ring()
 
     async def close(self) -> None:
         """Stop all runners."""

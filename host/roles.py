@@ -65,8 +65,8 @@ class Process:
         self.stopping = asyncio.Event()
         self.ring = Ringer(self._others)
         self.doors: list[str] = []
-        #: What to do when messages came.
-        self.work: Callable[[], None] = self.bell.set
+        #: What to do when messages came for destinations with these numbers.
+        self.work: Callable[[list[int]], None] = lambda _: self.bell.set()
 
     def _others(self) -> list[int]:
         rows = directory.processes(self.store.connection)
@@ -75,7 +75,7 @@ class Process:
     async def run(self, body: Callable[[Process], Coroutine[Any, Any, None]]) -> None:
         """Announce, run the body until it is time to stop, and leave in order."""
         role = self.assignment.role
-        port, transport = await listen(lambda: self.work(), self.bell.set)  # noqa: PLW0108  # a role sets it later
+        port, transport = await listen(self._came, self.bell.set)
         directory.announce(self.store.writer, role, os.getpid(), port, ())
         watch_standard_input(asyncio.get_running_loop(), self._stop)
         self.ring.refresh()
@@ -90,6 +90,9 @@ class Process:
             self.ring.close()
             self.store.close()
             self._lock.release()
+
+    def _came(self, destinations: list[int]) -> None:
+        self.work(destinations)
 
     def _stop(self) -> None:
         self.stopping.set()

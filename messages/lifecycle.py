@@ -30,7 +30,7 @@ class Event(StrEnum):
     RULED_OUT = "ruled out"  #: a rule of the mapping filtered it
     UNMAPPABLE = "unmappable"  #: the transformer raised Problems
     CLAIMED = "claimed"  #: the lane is about to send
-    POSTPONED = "postponed"  #: the destination cannot be reached; nothing has left
+    POSTPONED = "postponed"  #: the destination cannot be reached, or not now; nothing has left
     ACCEPTED = "accepted"  #: the peer's acceptance was read
     REFUSED = "refused"  #: the peer said no for good
     DEFERRED = "deferred"  #: the peer said not now
@@ -62,6 +62,7 @@ TRANSITIONS: dict[tuple[Status, Event], Status] = {
     (Status.PENDING, Event.DEFERRED): Status.QUEUED,
     (Status.PENDING, Event.UNANSWERED): Status.QUEUED,
     (Status.PENDING, Event.HELD): Status.ERROR,
+    (Status.PENDING, Event.POSTPONED): Status.QUEUED,
     (Status.SENT, Event.PROVEN): Status.VERIFIED,
     (Status.ERROR, Event.RETRIED): Status.QUEUED,
     (Status.ERROR, Event.REPROCESSED): Status.RECEIVED,

@@ -66,6 +66,8 @@ def connect(folder: Path, *, read_only: bool = False) -> Connection:
     connection = sqlite.connect(folder / STORE_FILE, isolation_level=None, timeout=10, check_same_thread=False)
     # A raw key: 32 random bytes need no key derivation, which would cost a fifth of a second at every start.
     connection.execute(f"PRAGMA key = \"x'{key}'\"")
+    # SHA-256 instead of SHA-512: as strong for a page of 4 KiB, and a third of a commit's CPU less.
+    connection.execute("PRAGMA cipher_hmac_algorithm = HMAC_SHA256")
     # What is wrong comes as an error; the library need not write lines of its own on standard error.
     connection.execute("PRAGMA cipher_log_level = NONE")
     try:

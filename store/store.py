@@ -11,16 +11,15 @@ from typing import Any
 import orjson
 
 from messages.identity import message_id
-from messages.lifecycle import OPEN, Event, Status, after
+from messages.lifecycle import Event, Status
 from messages.message import Delivery, Message, Step
-from store import queries, unmapped
+from store import queries
 from store.connection import Connection, UnsafeStore, connect
 from store.high_water import HighWater
 from store.mark import Mark
 from store.queries import DESTINATIONS
+from store.steps import apply_step, apply_steps
 from store.writer import Transaction, Writer
-
-IDLE, READY, WAITING, BLOCKED = range(4)  # lane.state
 
 
 def fingerprint(*parts: str | bytes) -> bytes:
@@ -167,7 +166,7 @@ class Store:
 
     async def apply(self, steps: Sequence[Step]) -> list[bool]:
         """Commit steps together. False where the delivery was no longer in the status that the step named."""
-        return await self.writer.run(lambda tx: [apply_step(tx, step) for step in steps])
+        return await self.writer.run(lambda tx: apply_steps(tx, steps))
 
     async def waits_for(self, delivery: Delivery, others: Mapping[int, frozenset[Status]]) -> str | None:
         """Return the status in which a destination is that this delivery waits for; None when it waits for nobody.
@@ -239,42 +238,6 @@ def _insert_message(tx: Transaction, new: NewMessage, arrival: NewArrival, numbe
     )  # fmt: skip
 
 
-def apply_step(tx: Transaction, step: Step) -> bool:
-    """Make one change, by the table, if the delivery still stands where the step believes."""
-    status = after(step.status, step.event)
-    row = tx.execute(
-        queries.MOVE,
-        (status, tx.now, step.reason, tx.now + step.wait if step.wait else None, step.event is Event.CLAIMED,
-         step.event is Event.DEFERRED, step.action, step.delivery, step.status),
-    ).fetchone()  # fmt: skip
-    if row is None:
-        return False
-    destination, lane = row
-    tx.execute(
-        queries.INSERT_EVENT,
-        (step.delivery, tx.now, step.event, status, step.reason, step.by, step.response, step.revision, step.known),
-    )
-    if step.encoded is not None:
-        tx.execute(queries.INSERT_OUTGOING, (step.delivery, step.control_id, step.encoded))
-    if step.event is Event.REPROCESSED:
-        tx.execute("DELETE FROM outgoing WHERE delivery = ?", (step.delivery,))
-    if step.unmapped:
-        unmapped.note(tx, step.delivery, destination, step.unmapped)
-    elif step.status is Status.ERROR:
-        unmapped.release(tx, step.delivery)
-    if step.event is Event.ACCEPTED:
-        tx.execute(queries.REMEMBER, (destination, step.delivery, step.delivery // DESTINATIONS))
-    tx.count(destination, status, step.status)
-    if step.siblings and status in {Status.SENT, Status.VERIFIED}:
-        first = step.delivery // DESTINATIONS * DESTINATIONS
-        tx.execute(queries.WAKE_SIBLINGS, (first, first + DESTINATIONS - 1))
-    if (status in OPEN) != (step.status in OPEN) or step.status is Status.ERROR:
-        settle_lane(tx, destination, lane)
-    elif step.wait:
-        tx.execute(queries.SET_LANE, (WAITING, step.delivery, lane))
-    return True
-
-
 def _waits_for(tx: Transaction, delivery: Delivery, others: Mapping[int, frozenset[Status]]) -> str | None:
     for ordinal, ends in others.items():
         row = tx.execute(
@@ -289,18 +252,6 @@ def _waits_for(tx: Transaction, delivery: Delivery, others: Mapping[int, frozens
             )
             return status
     return None
-
-
-def settle_lane(tx: Transaction, destination: int, lane: int) -> None:
-    """Find the lane's new head: the oldest open delivery, unless a parked one in front of it blocks the lane."""
-    first = tx.execute(queries.FIRST_UNFINISHED, (lane,)).fetchone()
-    if first is not None and first[1] == Status.ERROR:
-        blocks = tx.execute("SELECT blocks FROM destination WHERE number = ?", (destination,)).fetchone()[0]
-        if blocks:
-            tx.execute(queries.SET_LANE, (BLOCKED, first[0], lane))
-            return
-        first = tx.execute(queries.FIRST_OPEN, (lane,)).fetchone()
-    tx.execute(queries.SET_LANE, (READY, first[0], lane) if first else (IDLE, None, lane))
 
 
 def _work(row: Sequence[Any], channel: str, destination: str) -> Work:

@@ -26,6 +26,12 @@ T = TypeVar("T")
 EXIT_DISK = 75
 
 _FULL = "database or disk is full"
+_BUSY = "database is locked"
+
+#: Seconds that a write may wait for another process's commit.
+PATIENCE = 10.0
+#: Seconds between tries to begin while another process commits; a commit takes about half of it.
+AGAIN = 0.001
 
 
 class Unavailable(Exception):
@@ -39,6 +45,7 @@ class Transaction:
         self.execute: Callable[..., Any] = connection.execute
         self.executemany: Callable[..., Any] = connection.executemany
         self.now = now
+        self._events: list[tuple[Any, ...]] = []
         self._levels: Counter[tuple[int, str]] = Counter()
         self._flows: Counter[tuple[int, str]] = Counter()
 
@@ -49,13 +56,18 @@ class Transaction:
         if left is not None:
             self._levels[destination, left] -= 1
 
+    def event(self, row: tuple[Any, ...]) -> None:
+        """Note an event of the timeline; it is written with the others at the end."""
+        self._events.append(row)
+
     def forget(self, destination: int, status: str, instead: str) -> None:
         """Note that a delivery was pruned: it leaves its status, and is counted among the pruned."""
         self._levels[destination, status] -= 1
         self._levels[destination, instead] += 1
 
     def close(self) -> None:
-        """Write the counts."""
+        """Write the events and the counts."""
+        self.executemany(queries.INSERT_EVENT, self._events)
         hour = int(self.now // 3600)
         self.executemany(queries.RAISE_LEVEL, [(*key, n) for key, n in self._levels.items() if n])
         self.executemany(queries.RAISE_FLOW, [(hour, *key, n) for key, n in self._flows.items()])
@@ -83,6 +95,8 @@ class Writer:
         self._high_water = high_water
         self._promises = promises
         self._queue: list[_Waiting[Any]] = []
+        self._may_wait_until = 0.0
+        self._sleeps = -1.0
         self._turn = threading.Lock()
 
     async def run(self, work: Work[T]) -> T:
@@ -97,13 +111,15 @@ class Writer:
         waiting: _Waiting[T] = _Waiting(work, loop.create_future())
         self._queue.append(waiting)
         if len(self._queue) == 1:
-            loop.call_soon(self._flush)
+            self._may_wait_until = loop.time() + PATIENCE
+            # One turn later than at once: what is on the sockets now shares the commit.
+            loop.call_soon(loop.call_soon, self._flush)
         return await waiting.future
 
     def now(self, work: Work[T]) -> T:
         """Run `work` in a transaction of its own, at once: for commands and pages, whose threads take turns."""
         with self._turn:
-            result = self._commit([work])[0]
+            result = self._alone(work)
         if isinstance(result, Exception):
             raise result
         return result  # type: ignore[no-any-return]  # _commit gives back what the works gave
@@ -112,12 +128,47 @@ class Writer:
         """Close the high-water file."""
         self._high_water.close()
 
-    def _flush(self) -> None:
-        batch, self._queue = self._queue, []
+    def _wait_for_others(self, seconds: float) -> None:
+        """Say how long SQLite may sleep while another process writes."""
+        if self._sleeps != seconds:
+            self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+            self._sleeps = seconds
+
+    def _begin(self) -> bool:
+        """Begin without sleeping: the loop has other things to do while another process commits."""
+        self._wait_for_others(0)
         try:
-            results = self._commit([waiting.work for waiting in batch])
+            self._connection.execute("BEGIN IMMEDIATE")
+        except DatabaseError as error:
+            if _BUSY in str(error):
+                return False
+            raise
+        return True
+
+    def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            begun = self._begin()
+        except DatabaseError as error:
+            self._settle([Unavailable(type(error).__name__)] * len(self._queue))
+            return
+        if begun:
+            self._flush_now()
+        elif loop.time() < self._may_wait_until:
+            loop.call_later(AGAIN, self._flush)
+        else:
+            self._settle([Unavailable("another process holds the store")] * len(self._queue))
+
+    def _flush_now(self) -> None:
+        works = [waiting.work for waiting in self._queue]
+        try:
+            results = self._commit(works)
         except Unavailable as error:
-            results = [error] * len(batch)
+            results = [error] * len(works)
+        self._settle(results)
+
+    def _settle(self, results: list[Any]) -> None:
+        batch, self._queue = self._queue, []
         for waiting, result in zip(batch, results, strict=True):
             if waiting.future.cancelled():
                 continue
@@ -136,10 +187,21 @@ class Writer:
             self._undo()
             if len(works) == 1:
                 return [error]
-        return [result for work in works for result in self._commit([work])]
+        return [self._alone(work) for work in works]
+
+    def _alone(self, work: Work[Any]) -> Any:
+        """Run one work in a transaction of its own; return its result, or why it was not committed."""
+        self._wait_for_others(PATIENCE)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            return self._commit([work])[0]
+        except DatabaseError as error:
+            return Unavailable(type(error).__name__)
+        except Unavailable as error:
+            return error
 
     def _transaction(self, works: list[Work[Any]]) -> list[Any]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Run the works in the transaction that has begun, and commit it."""
         transaction = Transaction(self._connection, time.time())
         results = [work(transaction) for work in works]
         transaction.close()
@@ -151,7 +213,7 @@ class Writer:
         try:
             self._connection.execute("COMMIT")
         except DatabaseError as error:
-            if _FULL in str(error) or "locked" in str(error):
+            if _FULL in str(error) or _BUSY in str(error):
                 raise
             # After a failed sync nobody knows what the disk holds: answer nobody, and begin anew from the disk.
             _give_up("commit", error)

@@ -102,7 +102,7 @@ class Engine:
         )  # fmt: skip
 
     async def book(self, **document: object) -> Answer:
-        door = Door("lines", self.store, [self.channel], lambda: None)
+        door = Door("lines", self.store, [self.channel], lambda numbers: None)
         arrival = Arrival(body=json.dumps(document).encode(), content_type="application/json", peer="test")
         return await door.accept(arrival, lambda made: Answer(status=202, body=made[0].id.encode()))
 

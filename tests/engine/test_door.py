@@ -13,7 +13,7 @@ from store import reads
 
 def _door(engine, **change):
     channel = dataclasses.replace(engine.channel, **change)
-    return Door("lines", engine.store, [channel], lambda: None)
+    return Door("lines", engine.store, [channel], lambda numbers: None)
 
 
 def _accept(door, body: bytes, identity: str | None = None) -> Answer:

@@ -212,3 +212,34 @@ def test_a_message_that_kills_the_process_is_parked_the_third_time(make_engine):
     assert engine.statuses() == ["ERROR"]
     assert engine.reason() == "the process died 3 times while it was being mapped"
     assert engine.store.count_crash(3) is None
+
+
+def test_of_a_run_whose_line_breaks_the_unsent_go_back_and_cost_no_attempt(make_engine):
+    engine = make_engine("hang up", "accept", policy=Policy(wait=(0.02, 0.1), connections=1))
+
+    async def story() -> None:
+        for number in range(6):
+            await engine.book(patient=f"p{number}", number=number)
+        await engine.until(engine.at_rest)
+
+    asyncio.run(story())
+
+    assert engine.statuses() == ["SENT"] * 6
+    attempts = engine.store.connection.execute("SELECT attempts FROM delivery ORDER BY id").fetchall()
+    assert attempts == [(2,)] + [(1,)] * 5
+    payloads = [received.payload for received in engine.peer.received]
+    assert len(payloads) == 7
+    assert len(set(payloads)) == 6
+
+
+def test_where_unanswered_is_held_nothing_is_claimed_that_is_not_sent_at_once(make_engine):
+    engine = make_engine("hang up", "accept", policy=Policy(wait=(0.02, 0.1), connections=1, hold_unanswered=True))
+
+    async def story() -> None:
+        for number in range(4):
+            await engine.book(patient=f"p{number}", number=number)
+        await engine.until(engine.at_rest)
+
+    asyncio.run(story())
+
+    assert sorted(engine.statuses()) == ["ERROR", "SENT", "SENT", "SENT"]

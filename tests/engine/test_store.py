@@ -11,7 +11,8 @@ from store import queries, reads
 from store.connection import UnsafeStore, connect
 from store.high_water import DamagedHighWater, HighWater
 from store.schema import migrate
-from store.store import Store, apply_step
+from store.steps import apply_step
+from store.store import Store
 from store.writer import Unavailable
 
 
