@@ -35,6 +35,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "try": ("host.command_try", "Map one file and show what would be sent."),
         "explain": ("host.command_explain", "Explain a problem's code: cause, example, cure."),
         "mapping": ("host.command_mapping", "Begin a mapping file, write its specification, make a test sample."),
+        "fragments": ("host.command_fragments", "List what mapping files share, and which of them use it."),
         "schema": ("host.command_schema", "Print the JSON Schema of mapping files for editors."),
     },
     "Change what runs": {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from messages.problem import Place, Problem, Problems
-from transformers import mapping_shape
+from transformers import mapping_fragments, mapping_shape
 from transformers.fhir_path_types import Typed
 from transformers.hl7_rules import compile_rules
 from transformers.mapping_complete import Completeness, parts
@@ -53,8 +53,12 @@ def check_mapping(path: Path, site: Site, name: str | None = None) -> Checked:
     except Problems as found:
         source = path.read_text(errors="replace") if path.is_file() else ""
         return Checked(list(found.problems), None, lambda _: Place(shown, 1, 1), source)
+    of_fragments = mapping_fragments.put_in(document, site.folder)
     mapping, problems, left_out = mapping_shape.read(document, Mapping, document.data)
-    desk = Desk(document, site, f"{path.resolve().parent.name}/{path.name}", problems=problems)
+    desk = Desk(document, site, f"{path.resolve().parent.name}/{path.name}", problems=[*of_fragments, *problems])
+    if of_fragments:
+        # What a fragment was to write is not missing besides.
+        left_out = {*left_out, ("map", mapping_fragments.WORD)}
     plan = _plan(desk, mapping, left_out) if isinstance(mapping, Mapping) else {}
     problems = sorted(desk.problems, key=lambda problem: _order(problem, shown))
     failed = any(problem.severity == "error" for problem in problems)
@@ -204,4 +208,5 @@ def _inputs(desk: Desk) -> dict[str, Any]:
     return {
         "mapping": hashlib.sha256(desk.document.text.encode()).hexdigest(),
         "tables": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sorted(tables.items())},
+        "fragments": mapping_fragments.digests(desk.document),
     }

@@ -127,6 +127,20 @@ CODES: Mapping[str, Explanation] = _codes(
     ("E132", "A secret cannot be put into a message.", "{ site: oauth.secret }", "Use another value."),
     ("E133", "site.yaml has no such station.", "station: powerservr", "Correct the name, or add the station."),
     ("E134", "No time zone of the tz database.", "zone: Brasilia", "Write a name such as America/Sao_Paulo."),
+    ("E160", "There is no such fragment.", "use: fragments/pdi.yaml", "Correct the name, or write the file."),
+    (
+        "E161",
+        "A fragment needs a name that the mapping's let: does not have.",
+        "needs: [patient] in the fragment, and no patient: in let:",
+        "Add the name to let:.",
+    ),
+    ("E162", "A fragment uses another fragment.", "use: in fragments/pid.yaml", "Name both in the mapping itself."),
+    (
+        "E163",
+        "A fragment and the mapping, or two fragments, have a line for the same target.",
+        "PID-8 in the mapping, and in fragments/pid.yaml",
+        "Keep one of them: nothing is replaced silently.",
+    ),
     # -- at run time -----------------------------------------------------------------------------------------------
     (
         "E301",

@@ -53,7 +53,10 @@ class Desk:
     def at(self, where: Where) -> str:
         """Return a place as the plan keeps it, the same on every machine: `mappings/file.yaml:line:column`."""
         place = self.document.key(where)
-        return f"{self.file}:{place.line}:{place.column}"
+        file = self.file
+        if place.file in self.document.fragments:
+            file = f"{self.site.folder.resolve().name}/{self.document.fragments[place.file][0]}"
+        return f"{file}:{place.line}:{place.column}"
 
     def table(self, where: Where, name: str) -> code_table.Table | None:
         """Return tables/NAME.csv; None, with a problem noted, when it is not there or broken."""

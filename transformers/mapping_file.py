@@ -43,6 +43,8 @@ class Document:
         self.data: Any = None
         self.keys: dict[Steps, Place] = {}
         self.values: dict[Steps, Place] = {}
+        #: Fragments that were put in: what problems call the file -> its name in the site, and its text.
+        self.fragments: dict[str, tuple[str, str]] = {}
         self._nodes: dict[Steps, Node] = {}
 
     def place(self, path: Sequence[str | int]) -> Place:
@@ -64,7 +66,8 @@ class Document:
             return start
         quote = 0 if node.style is None else 1
         first = node.start_mark.index + quote
-        if self.text[first : first + len(node.value)] != node.value:
+        text = self.fragments[start.file][1] if start.file in self.fragments else self.text
+        if text[first : first + len(node.value)] != node.value:
             return start
         return Place(start.file, start.line, start.column + quote + offset)
 
@@ -74,6 +77,24 @@ class Document:
 
     def __contains__(self, path: object) -> bool:
         return path in self.values
+
+    def take_in(self, other: Document, there: Steps, here: Steps, name: str) -> None:
+        """Take over the places of what stands inside `there` in another file, as standing inside `here`.
+
+        Args:
+            other: the file.
+            there: steps to a part of it.
+            here: steps to a part of this file.
+            name: of the other file in the site's folder, `fragments/pid.yaml`.
+        """
+        self.fragments[other.name] = (name, other.text)
+        depth = len(there)
+        for mine, its in ((self.keys, other.keys), (self.values, other.values)):
+            mine.update(
+                {(*here, *way[depth:]): at for way, at in its.items() if len(way) > depth and way[:depth] == there}
+            )
+        nodes = other._nodes.items()
+        self._nodes.update({(*here, *way[depth:]): node for way, node in nodes if way[:depth] == there != way})
 
     def add(self, path: Steps, node: Node) -> None:
         """Note where `node` stands."""

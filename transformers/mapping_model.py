@@ -277,6 +277,15 @@ class Mapping(Part):
     tests: list[Test] = []
 
 
+class Fragment(Part):
+    """Lines of a map that several mappings share."""
+
+    version: Literal["1"]
+    fragment: Text = Field(description="what it writes, for people")
+    needs: list[Name] = Field(default=[], description="names of let: that its lines use")
+    map: dict[str, Any] = Field(min_length=1)
+
+
 class Console(Part):
     """Where the console listens."""
 

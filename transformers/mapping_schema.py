@@ -7,15 +7,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from transformers.formats import FORMATS
-from transformers.mapping_model import Mapping, SiteFile
+from transformers.mapping_model import Fragment, Mapping, SiteFile
 
 #: Kind of file -> its model.
-KINDS: dict[str, type[BaseModel]] = {"mapping": Mapping, "site": SiteFile}
+KINDS: dict[str, type[BaseModel]] = {"mapping": Mapping, "fragment": Fragment, "site": SiteFile}
+_NAME = {"type": "string", "pattern": r"^fragments/.+\.yaml$"}
+_USE = {"anyOf": [_NAME, {"type": "array", "items": _NAME}], "description": "fragments whose lines stand here"}
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 
 
 def json_schema(kind: str = "mapping") -> dict[str, Any]:
-    """Return the JSON Schema (draft 7, which all editors know) of `mapping` or `site`; KeyError for another kind.
+    """Return the JSON Schema (draft 7, which all editors know) of a kind of file; KeyError for no such kind.
 
     A file names it in its first line: `# yaml-language-server: $schema=mapping.schema.json`.
     """
@@ -43,6 +45,10 @@ def _as_editors_see(schema: Any, *, variables: bool) -> Any:
         format_: dict[str, Any] = {"enum": sorted(FORMATS)}
         options = {"type": "object", "properties": {"format": format_}, "required": ["format"]}
         found["properties"]["as"] = {"anyOf": [format_, options]} | _described(found["properties"]["as"])
+    map_ = found.get("properties", {}).get("map")
+    for variant in map_.get("anyOf", [map_]) if map_ else ():
+        if isinstance(variant.get("additionalProperties"), dict):
+            variant["properties"] = {"use": _USE}
     return found
 
 
