@@ -92,7 +92,11 @@ def test_a_broken_table_is_told_at_its_own_line(tmp_path):
 
 def test_every_code_is_explained_and_every_explanation_has_its_code():
     rooms = HERE.parent / "transformers"
-    source = "".join(path.read_text() for path in [*rooms.glob("mapping_*.py"), rooms / "fhir_to_hl7.py"])
+    files = [
+        *rooms.glob("*mapping_*.py"),
+        *(rooms / f"{name}.py" for name in ("fhir_to_hl7", "hl7_to_fhir", "hl7_values")),
+    ]
+    source = "".join(path.read_text() for path in files)
     raised = set(re.findall(r'"(E\d{3})"', source.replace((rooms / "mapping_codes.py").read_text(), "")))
 
     assert raised == set(CODES)
@@ -101,7 +105,8 @@ def test_every_code_is_explained_and_every_explanation_has_its_code():
 
 
 def test_every_mistake_that_the_check_can_see_has_a_case():
-    told = set(re.findall(r" (E\d{3}) ", "".join(MISTAKES.values())))
+    backwards = "".join(path.read_text() for path in (HERE / "hl7_mapping_mistakes").glob("*.txt"))
+    told = set(re.findall(r" (E\d{3}) ", "".join(MISTAKES.values()) + backwards))
     elsewhere = {
         "E001", "E005",  # test_mapping_file.py
         "E131",  # test_mapping_site.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from transformers import hl7_mapping_model as inward
 from transformers import hl7_tables
 from transformers.character_sets import codec
 from transformers.mapping_desk import Desk, Where
@@ -22,7 +23,7 @@ def route(paths: Paths, mapping: Mapping) -> list[dict[str, Any]]:
     lines = []
     for number, line in enumerate(mapping.route):
         where = ("route", number)
-        _shape(paths.desk, where, line, last=number == len(mapping.route) - 1)
+        route_shape(paths.desk, where, line, last=number == len(mapping.route) - 1)
         tree = None
         if line.when is not None:
             expression = paths.read((*where, "when"), line.when)
@@ -44,7 +45,8 @@ def route(paths: Paths, mapping: Mapping) -> list[dict[str, Any]]:
     return lines
 
 
-def _shape(desk: Desk, where: Where, line: Route, *, last: bool) -> None:
+def route_shape(desk: Desk, where: Where, line: Route | inward.Route, *, last: bool) -> None:
+    """Note what is wrong with the shape of one line of the route."""
     if (line.when is None) == (line.otherwise is None):
         desk.add("E432", where, "a line of the route has either 'when' or 'otherwise: true'")
     chosen = [word for word in ("do", "filter", "error") if getattr(line, word) is not None]
@@ -56,7 +58,7 @@ def _shape(desk: Desk, where: Where, line: Route, *, last: bool) -> None:
         desk.add("E433", where, "'otherwise' is always true: the lines after it are never reached", "put it last")
 
 
-def settings(desk: Desk, where: Where, part: From | Destination) -> dict[str, Any]:
+def settings(desk: Desk, where: Where, part: From | Destination | inward.From | inward.Destination) -> dict[str, Any]:
     """Return a connector's settings: those of the station, overridden by further words of the mapping."""
     station = desk.site.stations.get(part.station)
     if station is None:
@@ -76,10 +78,13 @@ def destination(desk: Desk, name: str, part: Destination, mapping: Mapping) -> d
         "hl7": part.hl7,
         "charset": part.charset,
         "when_unanswered": part.when_unanswered,
-        "retry": {"wait": _wait(desk, (*where, "retry", "wait"), part.retry.wait), "refused": part.retry.refused},
+        "retry": {
+            "wait": wait_seconds(desk, (*where, "retry", "wait"), part.retry.wait),
+            "refused": part.retry.refused,
+        },
         "parked": part.parked,
         "connections": part.connections,
-        "after": _after(desk, where, name, part, mapping),
+        "after": waits(desk, where, name, part, mapping),
         "message": {},
     }
     if part.hl7 not in hl7_tables.VERSIONS:
@@ -93,7 +98,8 @@ def destination(desk: Desk, name: str, part: Destination, mapping: Mapping) -> d
     return plan
 
 
-def _wait(desk: Desk, where: Where, text: str) -> list[float]:
+def wait_seconds(desk: Desk, where: Where, text: str) -> list[float]:
+    """Return the shortest and the longest wait of `retry.wait`, in seconds."""
     match = _WAIT.fullmatch(text)
     if match is None:
         desk.add("E443", where, f"'{text}' is no wait", "write the shortest and the longest: 1s..5m")
@@ -104,7 +110,10 @@ def _wait(desk: Desk, where: Where, text: str) -> list[float]:
     return wait
 
 
-def _after(desk: Desk, where: Where, name: str, part: Destination, mapping: Mapping) -> dict[str, str]:
+def waits(
+    desk: Desk, where: Where, name: str, part: Destination | inward.Destination, mapping: Mapping | inward.Hl7Mapping
+) -> dict[str, str]:
+    """Return the destinations that one waits for (`after:`), each with the status that ends the wait."""
     found: dict[str, str] = {}
     if part.after is None:
         return found
@@ -123,7 +132,7 @@ def _after(desk: Desk, where: Where, name: str, part: Destination, mapping: Mapp
     return found
 
 
-def _waits_for(one: str, other: str, mapping: Mapping, seen: tuple[str, ...] = ()) -> bool:
+def _waits_for(one: str, other: str, mapping: Mapping | inward.Hl7Mapping, seen: tuple[str, ...] = ()) -> bool:
     if one == other:
         return True
     if one in seen or one not in mapping.destinations or (after := mapping.destinations[one].after) is None:

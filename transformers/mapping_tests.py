@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from messages.problem import Place, Problem, Problems
-from transformers import fhir_validation, hl7_tables
+from transformers import fhir_validation, hl7_mapping_examples, hl7_tables, hl7_to_fhir
 from transformers.base import Filtered, Given, Transformed
 from transformers.fhir_to_hl7 import FhirToHl7, compile_plan
 from transformers.hl7_path import HL7Path, parse
@@ -57,8 +57,15 @@ def run_tests(checked: Checked, folder: Path, now: datetime | None = None) -> li
     """
     if checked.plan is None:
         return []
+    if checked.plan["transformer"] == hl7_to_fhir.KIND:
+        return [_run_hl7(checked.plan, example, folder, now) for example in checked.tests]
     plan, transformer = checked.plan, compile_plan(checked.plan)
     return [_run(plan, transformer, example, folder, now or NOON) for example in checked.tests]
+
+
+def _run_hl7(plan: Mapping[str, Any], example: Example, folder: Path, now: datetime | None) -> TestResult:
+    differences, seen = hl7_mapping_examples.run(plan, example, folder, now or NOON)
+    return TestResult(name=example.name, place=example.place, differences=differences, trace=seen)
 
 
 def untouched(plan: Mapping[str, Any], results: Sequence[TestResult]) -> list[str]:

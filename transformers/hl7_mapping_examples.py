@@ -1,0 +1,250 @@
+"""The tests of a mapping file that reads HL7: checked, and run. Never on the way of a message."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from messages.problem import Problem, Problems
+from transformers import er7, fhir_model, hl7_path
+from transformers.base import Filtered, Given, Transformed
+from transformers.hl7_mapping_model import Hl7Mapping
+from transformers.hl7_to_fhir import Followed, compile_plan
+from transformers.hl7_values import DELETED
+from transformers.mapping_desk import Desk, Where
+from transformers.mapping_examples import WORDS, Example
+from transformers.mapping_explain import Explained, Trace
+from transformers.mapping_file import did_you_mean, safe_name
+from transformers.mapping_model import Test
+
+_STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\[(\d+)\])?")
+
+
+# -- at the check ------------------------------------------------------------------------------------------------------
+
+
+def check_examples(desk: Desk, mapping: Hl7Mapping) -> None:
+    """Note what is wrong with the tests of a mapping."""
+    names: dict[str, int] = {}
+    for number, test in enumerate(mapping.tests):
+        where = ("tests", number)
+        if test.name in names:
+            desk.add("E450", (*where, "name"), f"another test has this name, at line {names[test.name]}")
+        names[test.name] = desk.document.place((*where, "name")).line
+        _given(desk, where, test)
+        if test.now is not None and not _has_offset(test.now):
+            words = f"'{test.now}' is no time with an offset"
+            desk.add("E453", (*where, "now"), words, "such as 2025-11-20T15:30:00-03:00")
+        if test.destination is not None and test.destination not in mapping.destinations:
+            hint = did_you_mean(test.destination, mapping.destinations)
+            desk.add("E444", (*where, "destination"), f"there is no destination '{test.destination}'", hint)
+        resources = {part.resource for part in mapping.destinations.values()} & fhir_model.resource_types()
+        for word, value in test.expect.items():
+            _expected(desk, (*where, "expect", word), word, value, resources)
+
+
+def _has_offset(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _given(desk: Desk, where: Where, test: Test) -> None:
+    place = (*where, "given")
+    if not safe_name(test.given):
+        desk.add("E006", place, f"'{test.given}' is not a file inside the site's folder")
+        return
+    path = desk.site.folder / test.given
+    if not path.is_file():
+        folder = desk.site.folder
+        near = did_you_mean(test.given, (one.relative_to(folder).as_posix() for one in folder.rglob("*.hl7")))
+        desk.add("E451", place, f"there is no file {test.given}", near)
+        return
+    try:
+        segments = er7.parse(path.read_bytes()).segments
+    except Problems:
+        desk.add("E451", place, f"{test.given} is not an HL7 message")
+        return
+    for name, value in (test.change or {}).items():
+        try:
+            segments = changed(segments, name, None if value is None else str(value))
+        except ValueError as error:
+            desk.add("E452", (*where, "change", name), str(error), key=True)
+
+
+def _expected(desk: Desk, where: Where, word: str, value: str, resources: set[str]) -> None:
+    if word == "action" and value not in desk.actions:
+        desk.add("E430", where, f"no line of the route does '{value}'", did_you_mean(value, desk.actions))
+    elif word == "message" and not (safe_name(value) and (desk.site.folder / value).is_file()):
+        desk.add("E451", where, f"there is no file {value}")
+    elif word not in WORDS:
+        resource, _, rest = word.partition(".")
+        if resources and resource not in resources:
+            hint = did_you_mean(word, WORDS) or f"{' or '.join(sorted(resources))}.…, or one of {', '.join(WORDS)}"
+            desk.add("E460", where, f"'{word}' is no place in the resource", hint, key=True)
+            return
+        kind = resource if resources else ""
+        for step in rest.split(".") if resources else ():
+            match = _STEP.fullmatch(step)
+            element = fhir_model.element(kind, match[1]) if match else None
+            if element is None:
+                hint = did_you_mean(step, fhir_model.names(kind))
+                desk.add("E461", where, f"{kind} has no element '{step}'", hint, key=True)
+                return
+            kind = element.types[0]
+
+
+def changed(segments: list[er7.Segment], name: str, value: str | None) -> list[er7.Segment]:
+    """Return a message with one value replaced in its first such segment; None removes the field, or the segment.
+
+    Args:
+        segments: of `er7.parse`.
+        name: an HL7 path such as SCH-25.4, or a segment's name.
+        value: as on the wire for a field (`^` and `~` separate), plain text for a component.
+
+    Raises:
+        ValueError: no path, or the message has no such segment.
+    """
+    if len(name) == 3 and value is None:
+        if not any(one[0] == name for one in segments):
+            raise ValueError(f"the message has no segment {name}")
+        return [one for one in segments if one[0] != name]
+    path = hl7_path.parse(name)
+    segments = copy.deepcopy(segments)
+    segment = next((one for one in segments if one[0] == path.segment), None)
+    if segment is None:
+        raise ValueError(f"the message has no segment {path.segment}")
+    segment += [[] for _ in range(path.field + 1 - len(segment))]
+    if path.component is None and path.repetition is None:
+        repetitions = value.split("~") if value else []
+        segment[path.field] = [[part.split("&") for part in one.split("^")] for one in repetitions]
+        return segments
+    repetitions = segment[path.field]
+    at = (path.repetition or 1) - 1
+    repetitions += [[] for _ in range(at + 1 - len(repetitions))]
+    if path.component is None:
+        repetitions[at] = [part.split("&") for part in (value or "").split("^")]
+        return segments
+    components = repetitions[at]
+    components += [[""] for _ in range(path.component - len(components))]
+    inner = components[path.component - 1]
+    number = path.subcomponent or 1
+    inner += [""] * (number - len(inner))
+    inner[number - 1] = value or ""
+    return segments
+
+
+# -- run ---------------------------------------------------------------------------------------------------------------
+
+
+def run(plan: Mapping[str, Any], example: Example, folder: Path, now: datetime) -> tuple[tuple[str, ...], Trace]:
+    """Run one test; return what is not as expected, and what it did with the mapping."""
+    transformer = compile_plan(plan)
+    destination = example.destination or next(iter(plan["destinations"]))
+    segments = er7.parse((folder / example.given).read_bytes()).segments
+    for name, value in example.change.items():
+        segments = changed(segments, name, None if value is None else str(value))
+    problems: Sequence[Problem] = ()
+    result: Transformed | Filtered | None = None
+    seen = Trace()
+    try:
+        document = transformer.check(er7.encode(segments))
+        admissions = transformer.admit(document)
+        if admissions:
+            given = Given(now=example.now or now, control_id="0", destination=destination, known=example.known)
+            seen = _trace(transformer.follow(document, given))
+            result = transformer.transform(document, given)
+        else:
+            result = Filtered(reason="not for this channel")
+    except Problems as found:
+        problems = found.problems
+    return tuple(_differences(example.expect, result, problems, folder)), seen
+
+
+def _trace(found: Followed) -> Trace:
+    explained = [_explained(plan, gave) for plan, gave in found.rules]
+    return Trace(explained=explained, conditions=found.conditions, line=found.line, rows=found.rows)
+
+
+def _explained(plan: Mapping[str, Any], gave: list[Any]) -> Explained:
+    conversion = f"as: {plan['as']}" if "as" in plan else f"table: {plan['table']}" if "cells" in plan else ""
+    shown = ", ".join("(removed)" if one is DELETED else _words(one) for one in gave)
+    return Explained(
+        target=plan["name"], place=plan["at"], source=plan["source"], found=(), conversion=conversion, gave=shown
+    )
+
+
+def _differences(
+    expect: Mapping[str, str], result: Transformed | Filtered | None, problems: Sequence[Problem], folder: Path
+) -> Iterator[str]:
+    got = "; ".join(f"{one.code} {one.text}" for one in problems)
+    if isinstance(result, Filtered):
+        got = f"filtered: {result.reason}"
+    elif isinstance(result, Transformed):
+        got = f"a change (action {result.action})"
+    if "error" in expect:
+        if not any(expect["error"] == one.code or expect["error"] in one.text for one in problems):
+            yield f"expected the error {expect['error']}, got {got}"
+    elif "filtered" in expect:
+        if not isinstance(result, Filtered) or expect["filtered"] not in result.reason:
+            yield f"expected to be filtered ({expect['filtered']}), got {got}"
+    elif not isinstance(result, Transformed):
+        yield f"expected a change, got {got}"
+    else:
+        yield from _change_differences(expect, result, folder)
+
+
+def _change_differences(expect: Mapping[str, str], result: Transformed, folder: Path) -> Iterator[str]:
+    envelope = json.loads(result.encoded)
+    for word, wanted in expect.items():
+        if word == "action":
+            if wanted != result.action:
+                yield f"expected the action {wanted}, got {result.action}"
+        elif word == "message":
+            yield from _unlike("", json.loads((folder / wanted).read_bytes()), envelope)
+        else:
+            found = at(envelope["body"], word)
+            got = "absent" if found is _NOTHING else "removed" if found is None else _words(found)
+            if got != wanted:
+                yield f"{word}: expected {wanted}, got {got}"
+
+
+_NOTHING: Any = object()
+
+
+def at(body: Any, path: str) -> Any:
+    """Return what stands at `Appointment.participant[1].status`; of a list without a number the first."""
+    found = body
+    for step in path.split(".")[1:]:
+        match = _STEP.fullmatch(step)
+        if match is None or not isinstance(found, dict) or match[1] not in found:
+            return _NOTHING
+        found = found[match[1]]
+        if isinstance(found, list):
+            number = int(match[2] or 0)
+            if number >= len(found):
+                return _NOTHING
+            found = found[number]
+    return found
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _unlike(where: str, wanted: Any, got: Any) -> Iterator[str]:
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        for name in dict.fromkeys([*wanted, *got]):
+            yield from _unlike(f"{where}.{name}".lstrip("."), wanted.get(name, _NOTHING), got.get(name, _NOTHING))
+    elif isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
+        for number, pair in enumerate(zip(wanted, got, strict=True)):
+            yield from _unlike(f"{where}[{number}]", *pair)
+    elif wanted != got:
+        shown = ["nothing" if one is _NOTHING else _words(one) for one in (wanted, got)]
+        yield f"{where}: expected {shown[0]}, got {shown[1]}"
