@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from messages.problem import Place, Problem, Problems
-from transformers import mapping_fragments, mapping_shape
+from transformers import hl7_mapping_check, mapping_fragments, mapping_shape
 from transformers.fhir_path_types import Typed
+from transformers.hl7_mapping_model import Hl7Mapping
 from transformers.hl7_rules import compile_rules
 from transformers.mapping_complete import Completeness, parts
 from transformers.mapping_desk import Desk
@@ -53,16 +54,21 @@ def check_mapping(path: Path, site: Site, name: str | None = None) -> Checked:
     except Problems as found:
         source = path.read_text(errors="replace") if path.is_file() else ""
         return Checked(list(found.problems), None, lambda _: Place(shown, 1, 1), source)
+    kind = Hl7Mapping if document.data.get("transformer") == "hl7-to-fhir" else Mapping
     of_fragments = mapping_fragments.put_in(document, site.folder)
-    mapping, problems, left_out = mapping_shape.read(document, Mapping, document.data)
+    mapping, problems, left_out = mapping_shape.read(document, kind, document.data)
     desk = Desk(document, site, f"{path.resolve().parent.name}/{path.name}", problems=[*of_fragments, *problems])
     if of_fragments:
         # What a fragment was to write is not missing besides.
         left_out = {*left_out, ("map", mapping_fragments.WORD)}
-    plan = _plan(desk, mapping, left_out) if isinstance(mapping, Mapping) else {}
+    plan: dict[str, Any] = {}
+    if isinstance(mapping, Hl7Mapping):
+        plan = hl7_mapping_check.plan(desk, mapping, left_out)
+    elif isinstance(mapping, Mapping):
+        plan = _plan(desk, mapping, left_out)
     problems = sorted(desk.problems, key=lambda problem: _order(problem, shown))
     failed = any(problem.severity == "error" for problem in problems)
-    if failed or not isinstance(mapping, Mapping):
+    if failed or not isinstance(mapping, Mapping | Hl7Mapping):
         return Checked(problems, None, document.place, document.text)
     return Checked(problems, plan, document.place, document.text, tuple(examples(desk, mapping)))
 

@@ -1,7 +1,7 @@
 """What each code of a problem in a mapping file, in site.yaml or at run time means; for `plugin-host explain`.
 
 E0xx the file · E1xx where values come from · E2xx code tables (code_table.py) · E3xx at run time · E40x to E41x HL7's
-side · E43x route · E44x destinations · E45x tests.
+side · E43x route · E44x destinations · E45x tests · E46x to E47x FHIR's side, where HL7 is read.
 """
 
 from __future__ import annotations
@@ -224,4 +224,63 @@ CODES: Mapping[str, Explanation] = _codes(
     ("E451", "A file of a test is not there, or is not JSON.", "given: samples/reqest.json", "Correct the name."),
     ("E452", "A change of a test leads nowhere in its document.", "/entry/99/resource/status", "Correct the pointer."),
     ("E453", "A test's time without its offset.", "now: 2025-11-20", "Write it as 2025-11-20T15:30:00-03:00."),
+    # -- FHIR's side, where HL7 is read ----------------------------------------------------------------------------
+    (
+        "E460",
+        "A target is no place in the resource that the destination writes.",
+        "Patient.gender where Appointment is written",
+        "Write the whole path from the resource's name, such as Appointment.participant.status.",
+    ),
+    ("E461", "FHIR R4 has no such element there.", "Appointment.staus", "Correct it; FHIR's names are exact."),
+    (
+        "E462",
+        "An element of several types: its name in JSON has the type in it.",
+        "Patient.deceased",
+        "Write the name with the type, such as Patient.deceasedBoolean.",
+    ),
+    ("E463", "A single value has no map of its own.", "Appointment.status: { map: … }", "Write a rule."),
+    (
+        "E464",
+        "What the rule gives is not of the element's type.",
+        "Appointment.start: { from: SCH-11[1].4 }",
+        "Use the format that is suggested, or name a part of the element.",
+    ),
+    (
+        "E465",
+        "A text that is no code of an element whose codes FHIR fixes.",
+        "Appointment.status: { value: no-show }",
+        "Use one of FHIR's codes; HL7's codes need a table.",
+    ),
+    (
+        "E470",
+        "FHIR requires an element of a resource or part that is written, and nothing maps it.",
+        "a participant without its status",
+        "Map it.",
+    ),
+    (
+        "E471",
+        "FHIR requires the element, and its rule may give nothing.",
+        "Appointment.status: { from: … }",
+        "Say required: true, so that such a message is parked, or give a default.",
+    ),
+    (
+        "E472",
+        "find: takes names of let: that give an Identifier or a text.",
+        "find: { identifier: SCH-2.1 }",
+        "Give it a name in let:, as: Identifier, and write the name with %.",
+    ),
+    ("E473", "join: names an element that is no list.", "join: { status: [code] }", "Name a list, such as identifier."),
+    (
+        "E475",
+        "The accepted messages have different structures.",
+        "accept: [SIU^S12, ORM^O01]",
+        "Write a file for each structure.",
+    ),
+    ("E476", "A condition on an event that from.accept does not have.", "MSH-9.2: S99", "Correct it, or accept it."),
+    (
+        "E477",
+        "A table is read backwards, and one name stands for two systems.",
+        "two rows of authorities.csv with the namespace BLUME",
+        "Give each system a name of its own.",
+    ),
 )
