@@ -5,7 +5,7 @@ COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --
 # What the tests need beside Python: a browser, a second opinion on HL7, a way to kill at a system call.
 DEBIAN := chromium fonts-dejavu-core tshark strace gcc libc6-dev
 
-.PHONY: help venv venv-dev demo test check fix docs bench lock debian
+.PHONY: help venv venv-dev demo test check fix docs bench soak lock debian
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -60,6 +60,13 @@ check: debian .venv/development tests/peers/node_modules  ## Lint, types, all te
 fix: .venv/development  ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: .venv/development  ## Measure, beside a straight-line program (FULL=1: with a million stored messages)
+	@s=0; $(BIN)/python -m bench.pipeline || s=1; $(BIN)/python -m bench.mapping || s=1; \
+	$(BIN)/python -m bench.growth $(if $(FULL),--full) || s=1; exit $$s
+
+soak: debian .venv/development  ## The long trials: kills, power cuts, bad disks; writes the figures of docs/guarantee.md
+	$(BIN)/python -m tests.rig.soak $(if $(ONLY),--only $(ONLY))
 
 docs: .venv/development  ## Write the pages that are made from code
 	$(BIN)/python docs/generate.py

@@ -23,6 +23,10 @@ def mistakes(cls: type, settings: Mapping[str, object]) -> list[tuple[str | None
             hint = f"did you mean '{near[0]}'?" if near else f"it has: {', '.join(fields)}"
             found.append((name, f"{cls.__name__} has no setting '{name}'", hint))
             continue
+        if fields[name].metadata.get("secret") and value is not None and not _is_reference(value):
+            # The text never shows what stands there: it may be the secret itself.
+            found.append((name, f"{name} must be a reference such as ${{secret:NAME}}, not the secret", None))
+            continue
         try:
             _convert(value, hints[name])
         except ValueError as error:
@@ -30,6 +34,11 @@ def mistakes(cls: type, settings: Mapping[str, object]) -> list[tuple[str | None
     for name, field in fields.items():
         if name not in settings and _is_required(field):
             found.append((None, f"{name} is missing: {_help(field) or 'it has no default'}", None))
+    if not found:
+        try:
+            build(cls, settings)
+        except ValueError as error:
+            found.append((None, str(error), None))
     return found
 
 
@@ -37,6 +46,10 @@ def build(cls: type, settings: Mapping[str, object]) -> Any:
     """Return an instance of `cls` from settings in which `mistakes` finds none."""
     hints = typing.get_type_hints(cls)
     return cls(**{name: _convert(value, hints[name]) for name, value in settings.items()})
+
+
+def _is_reference(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("${secret:") and value.endswith("}")
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
