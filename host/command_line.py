@@ -36,6 +36,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "explain": ("host.command_explain", "Explain a problem's code: cause, example, cure."),
         "mapping": ("host.command_mapping", "Begin a mapping file, write its specification, make a test sample."),
         "fragments": ("host.command_fragments", "List what mapping files share, and which of them use it."),
+        "table": ("host.command_table", "Make a code table of a FHIR ConceptMap, or a ConceptMap of a table."),
         "schema": ("host.command_schema", "Print the JSON Schema of mapping files for editors."),
     },
     "Change what runs": {

@@ -212,4 +212,9 @@ CODES: Mapping[str, tuple[str, str, str]] = {
         "BLUME CT with a no-break space",
         "Type the cell anew.",
     ),
+    "E213": (
+        "A FHIR ConceptMap cannot become a table, or a table no ConceptMap.",
+        "one code with two targets",
+        "Keep one target for each code; name a column that the table has.",
+    ),
 }
