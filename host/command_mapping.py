@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +13,23 @@ import orjson
 
 from channels import registry
 from host.command_access import opened_store
-from host.command_line import EXIT_FINDINGS, EXIT_REFUSED, Failure, Group, site_option
+from host.command_line import (
+    EXIT_FINDINGS,
+    EXIT_REFUSED,
+    Failure,
+    Group,
+    complete_channel,
+    json_option,
+    print_json,
+    site_option,
+)
+from host.command_site import channel_file
 from messages.identity import control_id
 from messages.problem import Problems
 from store import history, reads, revisions
 from store.connection import store_key
 from store.store import Store
+from transformers import mapping_spec, mapping_spec_html
 from transformers.base import Filtered, Given, Transformed
 from transformers.deidentify import StillThere, deidentified
 from transformers.differences import moment
@@ -26,6 +38,35 @@ from transformers.differences import moment
 @click.group(cls=Group)
 def mapping_command() -> None:
     """Begin a mapping file, write its specification, make a test sample of a stored message."""
+
+
+@mapping_command.command()
+@click.argument("channel", shell_complete=complete_channel)
+@click.option("--csv", "as_csv", is_flag=True, help="Print the fields as CSV.")
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page to be signed.")
+@site_option
+@json_option
+def spec(channel: str, as_csv: bool, page: Path | None, site: Path, as_json: bool) -> None:
+    """Write the interface specification of CHANNEL from its mapping file.
+
+    Each field with its name, data type, source, table, note, and an example from the file's own tests.
+    """
+    file = channel_file(site, channel)
+    try:
+        found = mapping_spec.specification(file.checked, file.path, site)
+    except mapping_spec.NotDescribable as error:
+        raise Failure(EXIT_REFUSED, str(error)) from None
+    if page is not None:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(mapping_spec_html.page(found, file.revision, datetime.now(UTC).date()), "utf-8")
+        click.echo(f"{page}: written", err=True)
+    if as_csv:
+        click.echo(mapping_spec.as_csv(found), nl=False)
+    elif as_json:
+        print_json(**dataclasses.asdict(found))
+    elif page is None:
+        for line in found.lines:
+            click.echo("  ".join(part for part in (line.field, line.name, line.source, line.conversion) if part))
 
 
 @mapping_command.command()
@@ -90,9 +131,7 @@ def _inside(site: Path, file: Path) -> str:
         return f"samples/{file.name}"
 
 
-def _test(
-    plan: dict[str, Any], document: Any, when: datetime, focus: int | None, known: bool, given: str
-) -> list[str]:
+def _test(plan: dict[str, Any], document: Any, when: datetime, focus: int | None, known: bool, given: str) -> list[str]:
     """Return the lines of a test that says what the mapping that runs makes of the sample."""
     transformer = registry.load("transformer", plan["transformer"])(plan)
     name = next(iter(plan["destinations"]))

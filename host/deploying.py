@@ -1,7 +1,8 @@
 """Which revision of a channel runs: deployed by a start, deployed by a person, or rolled back to.
 
 A start deploys the files on disk. Where a person chose another revision than the one on disk, that choice stands until
-the mapping file or a table that it uses changes; the start says so (docs/decisions/0010-a-choice-stands.md).
+the mapping file, or a table or fragment that it uses, changes; the start says so. Decided in
+docs/decisions/0010-a-choice-stands.md.
 """
 
 from __future__ import annotations
@@ -69,9 +70,10 @@ def new_revision(file: CheckedFile) -> directory.NewRevision:
 
 
 def stamp(plan: Mapping[str, Any]) -> str:
-    """Return what tells whether an analyst changed anything: a digest of the mapping file and the tables it uses."""
+    """Return what tells whether an analyst changed anything: a digest of the file and of all that it uses."""
     inputs = plan.get("inputs") or {}
-    digest = hashlib.sha256(orjson.dumps([inputs.get("mapping"), inputs.get("tables")], option=orjson.OPT_SORT_KEYS))
+    of_analysts = [inputs.get(name) for name in ("mapping", "tables", "fragments")]
+    digest = hashlib.sha256(orjson.dumps(of_analysts, option=orjson.OPT_SORT_KEYS))
     return digest.hexdigest()[:12]
 
 
