@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import shutil
 
@@ -42,19 +43,47 @@ def test_a_sound_store_is_found_sound(filled):
     assert health.verify(filled) == []
 
 
+def _flip(path, chance):
+    """Flip one bit of a file; return where."""
+    place = chance.randrange(path.stat().st_size)
+    with path.open("r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 1 << chance.randrange(8)]))
+    return place
+
+
+#: Bits that are flipped of each file; `make soak` takes more.
+FLIPS = int(os.environ.get("FLIPS", "15"))
+SEED = 7
+
+
 def test_every_flipped_bit_of_the_file_is_reported(filled, tmp_path):
-    seed = 7
-    chance = random.Random(seed)
-    size = (filled / "store.db").stat().st_size
-    for number in range(20):
+    chance = random.Random(SEED)
+    for number in range(FLIPS):
         copy = _copy(filled, tmp_path, f"flip{number}")
-        with (copy / "store.db").open("r+b") as file:
-            place = chance.randrange(size)
-            file.seek(place)
-            byte = file.read(1)[0]
-            file.seek(place)
-            file.write(bytes([byte ^ 1 << chance.randrange(8)]))
-        assert health.verify(copy), f"seed {seed}, flip {number} at {place} was not seen"
+        place = _flip(copy / "store.db", chance)
+        assert health.verify(copy), f"seed {SEED}, flip {number} at {place} was not seen"
+        shutil.rmtree(copy)
+
+
+def test_every_flipped_bit_of_the_write_ahead_log_is_reported(filled, tmp_path, make_engine):
+    engine = make_engine()
+
+    async def story() -> None:
+        for number in range(100, 140):
+            await engine.book(patient=f"p{number}", number=number)
+
+    asyncio.run(story())
+    chance = random.Random(SEED)
+    assert health.verify(_copy(filled, tmp_path, "sound")) == []
+    for number in range(FLIPS):
+        copy = _copy(filled, tmp_path, f"flip{number}")
+        (copy / "store.db-shm").unlink(missing_ok=True)  # after a power cut there is none
+        place = _flip(copy / "store.db-wal", chance)
+        assert health.verify(copy), f"seed {SEED}, flip {number} at {place} was not seen"
+        shutil.rmtree(copy)
 
 
 def test_a_store_that_lost_commits_is_refused_with_what_to_do(filled):
