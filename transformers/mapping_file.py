@@ -152,10 +152,14 @@ def parse(text: str, name: str) -> Document:
 
 
 def safe_name(name: str) -> bool:
-    """Say whether a file named in a mapping stays in the site's folder: relative, no `..`, no drive, no backslash."""
+    """Say whether a file named in a mapping stays in the site's folder: relative, no `..`, no drive, no backslash.
+
+    Nor is it longer than file systems take.
+    """
     path = PurePosixPath(name)
     inside = not path.is_absolute() and ".." not in path.parts and bool(path.parts)
-    return inside and not set(name) & set("\\:\0") and name == name.strip()
+    is_short = len(name) <= 1000 and all(len(part.encode(errors="replace")) <= 200 for part in path.parts)
+    return inside and is_short and not set(name) & set("\\:\0") and name == name.strip()
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
