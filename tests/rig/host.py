@@ -164,6 +164,11 @@ class WholeHost:
         finally:
             self.kill()
 
+    def kill_supervisor(self) -> None:
+        """SIGKILL to the supervisor alone: the others notice, and leave."""
+        self._process.kill()
+        self._process.wait()
+
     def kill(self) -> None:
         """SIGKILL to all of it at once."""
         with suppress(ProcessLookupError):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from simulators.powerserver import PowerServer
 from tests.rig.checker import Verdict, check
 from tests.rig.figures import Figures
-from tests.rig.host import Processes, deploy, pause
+from tests.rig.host import Processes, WholeHost, deploy, pause
 from tests.rig.sender import Sender
-from tests.rig.site import Wishes, make_site
+from tests.rig.site import Wishes, fhir_of, make_site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +69,43 @@ def random_kills(folder: Path, size: Size, seed: int) -> Figures:
     return figures
 
 
-def judge(figures: Figures, verdict: Verdict) -> None:
+def supervisor_kills(folder: Path, rounds: int, seed: int) -> Figures:
+    """Kill the supervisor alone, under load, and start a host at once: the old processes leave, new ones take over."""
+    figures = Figures("T2", seed)
+    chance = random.Random(seed)
+    kills: list[float] = []
+    messages = 100 * rounds
+    journal = folder / "powerserver"
+    with PowerServer(journal=journal, answer_after=0.02) as powerserver, ExitStack() as hosts:
+        site = make_site(folder / "site", folder / "data", powerserver.port, Wishes(connections=8))
+        host = hosts.enter_context(WholeHost(site))
+        host.ready()
+        with Sender(fhir_of(site), folder / "sender", keys=16, clients=16, pace=0.2, seed=seed) as sender:
+            sender.grant(messages)
+            for _ in range(rounds):
+                pause(chance.uniform(0.2, 1.0))
+                host.kill_supervisor()
+                kills.append(time.time())
+                host = hosts.enter_context(WholeHost(site))
+                host.ready()
+            figures.equal("supervisor, sender finished", str(sender.finish(60)), "True")
+        _drained(powerserver, messages)
+        figures.equal("supervisor, exit code of a stop", host.stop(), 0)
+    judge(figures, check(folder / "sender", journal, folder / "data", kills), "supervisor, ")
+    return figures
+
+
+def judge(figures: Figures, verdict: Verdict, name: str = "") -> None:
     """Note what must hold after any number of kills."""
-    figures.equal("lost", len(verdict.lost), 0)
-    figures.equal("still pending", len(verdict.pending), 0)
-    figures.equal("refused or parked", len(verdict.refused) + len(verdict.parked), 0)
-    figures.equal("sent by nobody", len(verdict.strangers), 0)
-    figures.equal("out of order in a key", len(verdict.out_of_order), 0)
-    figures.at_most("repeats in a lane at a kill", verdict.repeats_per_lane_and_kill, 1)
-    figures.equal("repeats without a kill", verdict.repeats_without_kill, 0)
-    figures.equal("repeats with other bytes", len(verdict.altered), 0)
-    figures.equal("balance holds", str(verdict.balanced), "True")
+    figures.equal(name + "lost", len(verdict.lost), 0)
+    figures.equal(name + "still pending", len(verdict.pending), 0)
+    figures.equal(name + "refused or parked", len(verdict.refused) + len(verdict.parked), 0)
+    figures.equal(name + "sent by nobody", len(verdict.strangers), 0)
+    figures.equal(name + "out of order in a key", len(verdict.out_of_order), 0)
+    figures.at_most(name + "repeats in a lane at a kill", verdict.repeats_per_lane_and_kill, 1)
+    figures.equal(name + "repeats without a kill", verdict.repeats_without_kill, 0)
+    figures.equal(name + "repeats with other bytes", len(verdict.altered), 0)
+    figures.equal(name + "balance holds", str(verdict.balanced), "True")
 
 
 def _sender(host: Processes, folder: Path, size: Size, seed: int) -> Sender:

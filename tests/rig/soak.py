@@ -44,6 +44,13 @@ def _kill_points(folder: Path, seed: int) -> list[Figures]:
     return [store, host]
 
 
+def _random_kills(folder: Path, seed: int) -> list[Figures]:
+    (folder / "roles").mkdir()
+    (folder / "supervisor").mkdir()
+    roles = kills.random_kills(folder / "roles", kills.FULL, seed)
+    return [roles, kills.supervisor_kills(folder / "supervisor", 20, seed)]
+
+
 def _backlog(folder: Path, _seed: int) -> list[Figures]:
     figures = []
     for name, pending, within in (("small", 100_000, 2.0), ("large", 1_000_000, 5.0)):
@@ -64,7 +71,7 @@ def _retries(folder: Path, _seed: int) -> list[Figures]:
 
 TRIALS = (
     Trial("T1", "killed before every write, sync and send", _kill_points),
-    Trial("T2", "200 random kills under load, 20,000 messages", lambda f, s: [kills.random_kills(f, kills.FULL, s)]),
+    Trial("T2", "200 random kills under load, 20,000 messages; the supervisor's too", _random_kills),
     Trial("T3", "10,000 power cuts", lambda f, s: [power_loss.power_loss(f, 10_000, 1_000, s)]),
     Trial("T5", "syncs that fail", lambda f, s: [disk_errors.failing_syncs(f, s, count=40)]),
     Trial("T8", "peers that fail are asked once for each wait", _retries),
