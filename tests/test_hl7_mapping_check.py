@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from transformers.fhir_formats import FHIR_FORMATS
+from transformers.hl7_mapping_model import Block, Destination, From, Hl7Mapping, Rule
 from transformers.hl7_to_fhir import compile_plan
 from transformers.mapping_check import check_mapping
 from transformers.mapping_file import show
@@ -62,3 +64,31 @@ def test_a_file_that_lacks_a_character_is_valid_or_told(tmp_path, cut):
     checked = check_mapping(path, load_site(SITE, {}), "m.yaml")
 
     assert all(problem.place is not None for problem in checked.problems)
+
+
+PAGE = (HERE.parent / "docs/mapping-language.md").read_text()
+
+
+def test_the_page_s_file_is_fit_to_run_and_passes_its_test(tmp_path):
+    (example,) = re.findall(r"```yaml hl7-to-fhir\n(.*?)```", PAGE, flags=re.DOTALL)
+    (tmp_path / "example.yaml").write_text(example)
+    site = HERE.parent / "mappings"
+
+    checked = check_mapping(tmp_path / "example.yaml", load_site(site, {}))
+
+    assert list(map(str, checked.problems)) == []
+    assert [result.differences for result in run_tests(checked, site)] == [()]
+
+
+@pytest.mark.parametrize("part", [Hl7Mapping, From, Destination, Rule, Block])
+def test_the_page_explains_every_word(part):
+    words = [field.alias or name for name, field in part.model_fields.items()]
+
+    assert [
+        word for word in words if f"`{word}" not in PAGE and f"{word}:" not in PAGE and f".{word}`" not in PAGE
+    ] == []
+
+
+@pytest.mark.parametrize("name", FHIR_FORMATS)
+def test_the_page_names_every_format(name):
+    assert f"`{name}`" in PAGE.partition("## From HL7 to FHIR")[2]

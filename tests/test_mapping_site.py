@@ -1,6 +1,7 @@
 """site.yaml: typed settings, environment variables, secrets that stay unresolved; all mistakes at once."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -87,7 +88,8 @@ def test_a_mistake_in_site_yaml_is_told_with_its_place(tmp_path, old, new, told)
 def test_the_shipped_site_listens_and_sends_on_the_loopback_only():
     shipped = load_site(SHIPPED, {})
 
-    assert {station["host"] for station in shipped.stations.values()} == {"127.0.0.1"}
+    hosts = {station.get("host") or urlsplit(station["base"]).hostname for station in shipped.stations.values()}
+    assert hosts == {"127.0.0.1"}
     assert shipped.console == {"host": "127.0.0.1", "port": 8090}
     assert shipped.stations["blume-intake"]["port"] == 8080
     assert shipped.stations["powerserver"] == {"host": "127.0.0.1", "port": 6661, "answer_within": 30}
