@@ -1,6 +1,7 @@
 """docs/mapping-language.md is right: every word and format is in it, and its examples are mappings."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,20 @@ from transformers.mapping_tests import run_tests
 HOUSE = Path(__file__).parents[1]
 PAGE = (HOUSE / "docs/mapping-language.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
-PARTS = ("Mapping", "From", "Destination", "Retry", "After", "LetRule", "Route", "Rule", "Block", "Test", "SiteFile")
+PARTS = (
+    "Mapping",
+    "From",
+    "Destination",
+    "Retry",
+    "After",
+    "LetRule",
+    "Route",
+    "Rule",
+    "Block",
+    "Test",
+    "Fragment",
+    "SiteFile",
+)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -45,3 +59,20 @@ def test_every_other_example_is_a_part_of_a_file(example):
     whole = parse(EXAMPLES[0], "docs").data
 
     mapping_model.Mapping.model_validate(whole | part)
+
+
+def test_the_fragment_stands_for_its_lines_in_the_whole_file(tmp_path):
+    site = Path(shutil.copytree(HOUSE / "mappings", tmp_path / "mappings"))
+    fragment, use = (
+        re.search(rf"```yaml {name}\n(.*?)```", PAGE, re.DOTALL)[1] for name in ("fragments/pid.yaml", "use")
+    )
+    (site / "fragments").mkdir()
+    (site / "fragments" / "pid.yaml").write_text(fragment)
+    lines = [line for line in EXAMPLES[0].splitlines() if not line.startswith(("  PID-5", "  PID-8"))]
+    whole = "\n".join(lines).replace("map:\n", use, 1)
+    (site / "example.yaml").write_text(f"{whole}\n")
+
+    checked = check_mapping(site / "example.yaml", load_site(site, {}))
+
+    assert list(map(str, checked.problems)) == []
+    assert [result.differences for result in run_tests(checked, site)] == [()]
