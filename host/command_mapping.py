@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,21 +24,62 @@ from host.command_line import (
     print_json,
     site_option,
 )
-from host.command_site import channel_file
+from host.command_site import channel_file, read_site_or_leave
 from messages.identity import control_id
 from messages.problem import Problems
 from store import history, reads, revisions
 from store.connection import store_key
 from store.store import Store
-from transformers import mapping_spec, mapping_spec_html
+from transformers import mapping_draft, mapping_spec, mapping_spec_html
 from transformers.base import Filtered, Given, Transformed
 from transformers.deidentify import StillThere, deidentified
 from transformers.differences import moment
+from transformers.hl7_tables import VERSIONS
 
 
 @click.group(cls=Group)
 def mapping_command() -> None:
     """Begin a mapping file, write its specification, make a test sample of a stored message."""
+
+
+@mapping_command.command()
+@click.option(
+    "--from", "sample", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A FHIR document as the channel will receive it.",
+)  # fmt: skip
+@click.option("--message", required=True, help="What it becomes, such as SIU^S12.")
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The mapping file to write."
+)
+@click.option("--hl7", default="2.5.1", show_default=True, type=click.Choice(VERSIONS), help="HL7 version.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@site_option
+def new(sample: Path, message: str, out: Path, hl7: str, force: bool, site: Path) -> None:
+    """Begin a mapping file: every field that HL7 requires, with a guess where the sample has something of its type.
+
+    Each guess and each gap is marked as to be decided. Then: plugin-host check shows what is missing.
+    """
+    _free(out, force=force)
+    stations = list(read_site_or_leave(site).stations)
+    source = next((name for name in stations if "intake" in name), next(iter(stations), "sender"))
+    destination = next((name for name in stations if name != source), "receiver")
+    frame = mapping_draft.Frame(
+        channel=re.sub(r"[^a-z0-9-]+", "-", out.stem.lower()).strip("-") or "channel", message=message, version=hl7,
+        given=_inside(site, sample), source=source, destination=destination,
+    )  # fmt: skip
+    try:
+        text = mapping_draft.draft(_document(sample.read_bytes()), frame)
+    except mapping_draft.NoSuchMessage as error:
+        raise click.UsageError(str(error)) from None
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, "utf-8")
+    click.echo(f"{out}: {mapping_draft.undecided(text)} lines are to be decided. Next: plugin-host check {out}")
+
+
+def _free(out: Path, *, force: bool) -> None:
+    """Leave when a file would be written over."""
+    if out.exists() and not force:
+        raise Failure(EXIT_REFUSED, f"{out} is there already; --force writes over it")
 
 
 @mapping_command.command()
@@ -81,8 +123,7 @@ def fixture(message: str, out: Path, force: bool, site: Path) -> None:
     all samples of a site, and all dates of a message move by the same number of weeks. Codes and what describes the
     house stay. Read the sample before it leaves the house.
     """
-    if out.exists() and not force:
-        raise Failure(EXIT_REFUSED, f"{out} is there already; --force writes over it")
+    _free(out, force=force)
     with opened_store(site) as store:
         detail = reads.detail(store.connection, message.upper())
         if detail is None:
@@ -113,7 +154,7 @@ def _document(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict) or "resourceType" not in document:
-        raise Failure(EXIT_REFUSED, "the message is no FHIR document; samples are made of FHIR only")
+        raise Failure(EXIT_REFUSED, "this is no FHIR document; only those are understood here")
     return document
 
 

@@ -103,7 +103,7 @@ class Site:
         store = self.store()
         try:
             channel = self.channel(store)
-            door = Door("fhir-listener", store, [channel], lambda: None)
+            door = Door("fhir-listener", store, [channel], lambda _lanes: None)
             ids: list[str] = []
 
             def compose(messages: Any) -> Answer:

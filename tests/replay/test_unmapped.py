@@ -7,6 +7,7 @@ import json
 import logging
 import pickle
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -228,7 +229,7 @@ def test_the_code_rests_encrypted(running):
     folder = store.folder
     store.close()
 
-    for path in folder.iterdir():
+    for path in filter(Path.is_file, folder.rglob("*")):
         assert SECRET.encode() not in path.read_bytes(), path.name
 
 
