@@ -29,12 +29,22 @@ class Node:
     group: str
     segments: list[Segment] = field(default_factory=list)
     children: list[Node] = field(default_factory=list)
+    #: What was looked for in it before.
+    _found: dict[tuple[str, str], list[Segment]] = field(default_factory=dict)
 
     def all(self) -> Iterator[Node]:
         """Return this occurrence and those inside it, in the order of the message."""
         yield self
         for child in self.children:
             yield from child.all()
+
+    def find(self, group: str, name: str) -> list[Segment]:
+        """Return the segments of this name that stand directly in a group here; "*" is any group."""
+        key = (group, name)
+        if key not in self._found:
+            inside = [node for node in self.all() if group in ("*", node.group)]
+            self._found[key] = [segment for node in inside for segment in node.segments if segment[0] == name]
+        return self._found[key]
 
 
 def grouped(segments: Sequence[Segment], groups: Groups) -> Node:
@@ -98,8 +108,7 @@ class Scope:
         if name in self.taken:
             return [self.taken[name]]
         for node in reversed(self.nodes):
-            inside = [inner for inner in node.all() if group in ("*", inner.group)]
-            found = [one for inner in inside for one in inner.segments if one[0] == name]
+            found = node.find(group, name)
             if found:
                 return found
         return []
