@@ -30,8 +30,8 @@ _BUSY = "database is locked"
 
 #: Seconds that a write may wait for another process's commit.
 PATIENCE = 10.0
-#: Seconds between tries to begin while another process commits; a commit takes about half of it.
-AGAIN = 0.001
+#: Seconds until the first and between the later tries to begin while another process commits.
+AGAIN = (0.001, 0.008)
 
 
 class Unavailable(Exception):
@@ -96,6 +96,7 @@ class Writer:
         self._promises = promises
         self._queue: list[_Waiting[Any]] = []
         self._may_wait_until = 0.0
+        self._again = AGAIN[0]
         self._sleeps = -1.0
         self._turn = threading.Lock()
 
@@ -153,9 +154,11 @@ class Writer:
             self._settle([Unavailable(type(error).__name__)] * len(self._queue))
             return
         if begun:
+            self._again = AGAIN[0]
             self._flush_now()
         elif loop.time() < self._may_wait_until:
-            loop.call_later(AGAIN, self._flush)
+            self._again = min(AGAIN[1], self._again * 1.5)
+            loop.call_later(self._again, self._flush)
         else:
             self._settle([Unavailable("another process holds the store")] * len(self._queue))
 
