@@ -193,7 +193,7 @@ def _destination(sources: Sources, name: str, part: Destination, mapping: Hl7Map
     find = []
     for parameter, texts in part.find.items():
         for number, text in enumerate(texts):
-            at = (*where, "find", parameter, number)
+            at: Where = (*where, "find", parameter, number)
             at = at if at in desk.document else (*where, "find", parameter)
             if not text.startswith("%"):
                 desk.add(

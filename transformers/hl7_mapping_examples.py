@@ -71,11 +71,11 @@ def _given(desk: Desk, where: Where, test: Test) -> None:
     except Problems:
         desk.add("E451", place, f"{test.given} is not an HL7 message")
         return
-    for name, value in (test.change or {}).items():
+    for spot, wanted in (test.change or {}).items():
         try:
-            segments = changed(segments, name, None if value is None else str(value))
+            segments = changed(segments, spot, None if wanted is None else str(wanted))
         except ValueError as error:
-            desk.add("E452", (*where, "change", name), str(error), key=True)
+            desk.add("E452", (*where, "change", spot), str(error), key=True)
 
 
 def _expected(desk: Desk, where: Where, word: str, value: str, resources: set[str]) -> None:
@@ -85,17 +85,19 @@ def _expected(desk: Desk, where: Where, word: str, value: str, resources: set[st
         desk.add("E451", where, f"there is no file {value}")
     elif word not in WORDS:
         resource, _, rest = word.partition(".")
-        if resources and resource not in resources:
+        if not resources:
+            return  # said at the destination
+        if resource not in resources:
             hint = did_you_mean(word, WORDS) or f"{' or '.join(sorted(resources))}.…, or one of {', '.join(WORDS)}"
             desk.add("E460", where, f"'{word}' is no place in the resource", hint, key=True)
             return
-        kind = resource if resources else ""
-        for step in rest.split(".") if resources else ():
+        kind = resource
+        for step in rest.split("."):
             match = _STEP.fullmatch(step)
             element = fhir_model.element(kind, match[1]) if match else None
             if element is None:
-                hint = did_you_mean(step, fhir_model.names(kind))
-                desk.add("E461", where, f"{kind} has no element '{step}'", hint, key=True)
+                near = did_you_mean(step, fhir_model.names(kind))
+                desk.add("E461", where, f"{kind} has no element '{step}'", near, key=True)
                 return
             kind = element.types[0]
 

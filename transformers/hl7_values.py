@@ -121,7 +121,7 @@ def _converter(plan: Plan, tables: Plan) -> Callable[[Run, Scope, list[Any]], li
     name = plan.get("name", "")
 
     def convert(run: Run, scope: Scope, values: list[Any]) -> list[Any]:
-        found = []
+        found: list[Any] = []
         for value in values:
             if value is DELETED:
                 found.append(value)
