@@ -28,7 +28,7 @@ from transformers.mapping_site import Site
 
 #: Of what is kept. Another one is not read.
 _FORM = 1
-_TRANSFORMERS = Path(__file__).resolve().parents[1] / "transformers"
+_ROOMS = Path(__file__).resolve().parents[1]
 
 
 class Cache:
@@ -60,8 +60,9 @@ class Cache:
             return None
 
     def put(self, path: Path, checked: Checked) -> None:
-        """Keep what the check of a file gave; nothing of one with mistakes."""
-        if checked.plan is None:
+        """Keep what the check of a file gave; nothing of one with mistakes, and nothing in an installed package."""
+        is_installed = self._folder.is_relative_to(_ROOMS) and not (_ROOMS / "pyproject.toml").exists()
+        if checked.plan is None or is_installed:
             return
         kept = {
             "key": self._key,
@@ -120,7 +121,7 @@ class _Places:
 @cache
 def _release() -> str:
     """Return what tells one state of our own code and tables from another."""
-    files = [path for path in sorted(_TRANSFORMERS.rglob("*")) if path.suffix in {".py", ".json", ".gz"}]
+    files = [path for path in sorted((_ROOMS / "transformers").rglob("*")) if path.suffix in {".py", ".json", ".gz"}]
     stats = [(path.name, (it := path.stat()).st_mtime_ns, it.st_size) for path in files]
     return hashlib.sha256(orjson.dumps([version("plugin-host"), stats])).hexdigest()
 
