@@ -33,9 +33,8 @@ EQUIPMENT_TYPES = {"phone": "PH", "fax": "FX", "pager": "BP", "sms": "CP"}
 IDENTIFIER_TYPE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 
-def _components(*parts: str | list[str]) -> Repetition:
-    """Return a repetition of components, each a text or its subcomponents, without the empty ones at its end."""
-    repetition = [[part] if isinstance(part, str) else part or [""] for part in parts]
+def _trimmed(repetition: Repetition) -> Repetition:
+    """Return a repetition without the empty components at its end."""
     while repetition and not any(repetition[-1]):
         repetition.pop()
     return repetition
@@ -45,7 +44,12 @@ def each(convert: Callable[[Any, FormatContext], Repetition]) -> Function:
     """Return the format's function for a conversion of one value; values that have nothing to say are left out."""
 
     def function(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
-        return [found for value in values if (found := convert(_element(value), context))]
+        found = []
+        for value in values:
+            repetition = convert(_element(value), context)
+            if repetition:
+                found.append(repetition)
+        return found
 
     return function
 
@@ -73,7 +77,8 @@ def _name_parts(name: Mapping[str, Any]) -> list[str]:
 def xpn(name: Mapping[str, Any], context: FormatContext) -> Repetition:  # noqa: ARG001
     """HumanName as XPN. The whole family name is XPN.1.1: FHIR does not split particles off, so neither do we."""
     family, first, further, suffix, prefix = _name_parts(name)
-    return _components(family, first, further, suffix, prefix, "", NAME_TYPES.get(name.get("use"), "U"))
+    use = NAME_TYPES.get(name.get("use"), "U")
+    return _trimmed([[family], [first], [further], [suffix], [prefix], [""], [use]])
 
 
 def names(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
@@ -88,16 +93,16 @@ def xad(address: Mapping[str, Any], context: FormatContext) -> Repetition:  # no
     """Address as XAD. An address that is only text goes into XAD.1.1."""
     lines = address.get("line") or [address.get("text") or ""]
     kind = "M" if address.get("type") == "postal" else ADDRESS_TYPES.get(address.get("use") or "", "")
-    parts = (
+    parts = [
         lines[0],
         " ".join(lines[1:]),
         address.get("city") or "",
         address.get("state") or "",
         address.get("postalCode") or "",
         address.get("country") or "",
-    )
+    ]
     district = address.get("district") or ""
-    return _components(*parts, kind, "", district) if district or any(parts) else []
+    return _trimmed([*([part] for part in parts), [kind], [""], [district]]) if district or any(parts) else []
 
 
 def xtn(point: Mapping[str, Any], context: FormatContext) -> Repetition:
@@ -110,18 +115,19 @@ def xtn(point: Mapping[str, Any], context: FormatContext) -> Repetition:
     if not value:
         return []
     if system == "email":
-        return _components("", "NET", "Internet", value)
+        return [[""], ["NET"], ["Internet"], [value]]
     if system is not None and system not in EQUIPMENT_TYPES:
-        return _components(*[""] * 8, value)
+        return [*([""] for _ in range(8)), [value]]
     use_code = USE_CODES.get(use, "")
     equipment = "CP" if use == "mobile" else EQUIPMENT_TYPES[system or "phone"]
     split = telephone.split(value)
     if split:
-        return _components("", use_code, equipment, "", *split)
+        country, area, local = split
+        return [[""], [use_code], [equipment], [""], [country], [area], [local]]
     number = value.removeprefix("tel:")
     if context.version >= "2.5":
-        return _components("", use_code, equipment, *[""] * 8, number)
-    return _components(number, use_code, equipment)
+        return [[""], [use_code], [equipment], *([""] for _ in range(8)), [number]]
+    return _trimmed([[number], [use_code], [equipment]])
 
 
 def _authority(system: str | None, context: FormatContext) -> Mapping[str, str]:
@@ -161,7 +167,8 @@ def _identifier_type(identifier: Mapping[str, Any], row: Mapping[str, str]) -> s
 def cx(identifier: Mapping[str, Any], context: FormatContext) -> Repetition:
     """Identifier as CX, its assigning authority (CX.4) from the table."""
     row = _authority(identifier.get("system"), context)
-    return _components(_identified(identifier), "", "", _hierarchic(row), _identifier_type(identifier, row))
+    authority = _hierarchic(row) or [""]
+    return _trimmed([[_identified(identifier)], [""], [""], authority, [_identifier_type(identifier, row)]])
 
 
 def ei(identifier: Mapping[str, Any], context: FormatContext) -> Repetition:
@@ -188,15 +195,15 @@ def xcn(person: Mapping[str, Any], context: FormatContext) -> Repetition:
         raise ValueError("the person has no name")
     official = next((name for name in people if name.get("use") == "official"), people[0])
     name_type = NAME_TYPES.get(official.get("use"), "U")
+    names = [[part] for part in _name_parts(official)]
     if not identifiers:
-        return _components("", *_name_parts(official), "", "", "", name_type)
+        return [[""], *names, [""], [""], [""], [name_type]]
     rows = context.table or {}
     identifier = next((one for one in identifiers if one.get("system") in rows), identifiers[0])
     row = _authority(identifier.get("system"), context)
-    return _components(
-        _identified(identifier), *_name_parts(official), "", "",
-        _hierarchic(row), name_type, "", "", _identifier_type(identifier, row),
-    )  # fmt: skip
+    authority = _hierarchic(row) or [""]
+    code = _identifier_type(identifier, row)
+    return _trimmed([[_identified(identifier)], *names, [""], [""], authority, [name_type], [""], [""], [code]])
 
 
 def coded(value: Mapping[str, Any], context: FormatContext) -> Repetition:
@@ -213,9 +220,11 @@ def coded(value: Mapping[str, Any], context: FormatContext) -> Repetition:
         raise UnknownCode(context.table_name, "the code's system", codings[0]["system"])
     text = (value.get("text") if concept else value.get("display")) or ""
     if not known:
-        return _components("", text)
-    code, display, system, *alternate = [part for one in known[:2] for part in _triplet(one, rows)]
-    return _components(code, display or text, system, *alternate)
+        return [[""], [text]] if text else []
+    repetition = [[part] for one in known[:2] for part in _triplet(one, rows)]
+    if not repetition[1][0]:
+        repetition[1] = [text]
+    return _trimmed(repetition)
 
 
 def _triplet(coding: Mapping[str, Any], rows: Mapping[str, Mapping[str, str]]) -> tuple[str, str, str]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -180,7 +180,7 @@ def read(text: str) -> Field:
 
 def escaped(leaf: str) -> str:
     """Return a text as it is written with the usual separators."""
-    return leaf if leaf.isalnum() or not _special(leaf) else _escape(leaf)
+    return leaf if leaf.isalnum() or not is_special(leaf) else escape(leaf)
 
 
 def to_bytes(text: str, charset: str) -> bytes:
@@ -238,29 +238,46 @@ def _writer(separators: str) -> Callable[[Segment], str]:
 
 def _parts_writer(marks: Separators) -> Callable[[Field], str]:
     """Return a function that writes a field with repetitions, components or subcomponents."""
-    find, escape = escapes(marks)
-    component_mark, repetition_mark, subcomponent_mark = marks.component, marks.repetition, marks.subcomponent
+    write_repetition = _repetition_writer(marks)
+    mark = marks.repetition
 
     def write(field: Field) -> str:
-        repetitions = []
-        for repetition in field:
-            components = []
-            for component in repetition:
-                if len(component) == 1:
-                    text = component[0]
-                    components.append(text if not text or text.isalnum() or not find(text) else escape(text))
-                else:
-                    leaves = [escape(leaf) if find(leaf) else leaf for leaf in component]
-                    components.append(subcomponent_mark.join(leaves).rstrip(subcomponent_mark))
-            repetitions.append(component_mark.join(components).rstrip(component_mark))
-        return repetition_mark.join(repetitions).rstrip(repetition_mark)
+        if len(field) == 1:
+            return write_repetition(field[0])
+        return mark.join(map(write_repetition, field)).rstrip(mark)
 
     return write
 
 
-_special, _escape = escapes(Separators(*DEFAULT_SEPARATORS))
-#: Writes a field with the usual separators.
+def _repetition_writer(marks: Separators) -> Callable[[Repetition], str]:
+    """Return a function that writes a repetition."""
+    find, escape = escapes(marks)
+    component_mark, subcomponent_mark = marks.component, marks.subcomponent
+    join_components, join_subcomponents = component_mark.join, subcomponent_mark.join
+    # With these gone there is nothing left in the joined text that is not escaped.
+    find_others = escapes(replace(marks, component="", subcomponent=""))[0]
+
+    def write(repetition: Repetition) -> str:
+        text = join_components(map(join_subcomponents, repetition))
+        if (
+            find_others(text)
+            or text.count(component_mark) != len(repetition) - 1
+            or text.count(subcomponent_mark) != sum(map(len, repetition)) - len(repetition)
+        ):
+            parts = ([escape(leaf) if find(leaf) else leaf for leaf in component] for component in repetition)
+            text = join_components([join_subcomponents(leaves).rstrip(subcomponent_mark) for leaves in parts])
+        elif subcomponent_mark + component_mark in text or text[-1:] == subcomponent_mark:
+            text = join_components([join_subcomponents(leaves).rstrip(subcomponent_mark) for leaves in repetition])
+        return text.rstrip(component_mark)
+
+    return write
+
+
+#: True of a text with something to escape, and what escapes it; for the usual separators.
+is_special, escape = escapes(Separators(*DEFAULT_SEPARATORS))
+#: Write a field, and one of its repetitions, with the usual separators.
 written: Callable[[Field], str] = _parts_writer(Separators(*DEFAULT_SEPARATORS))
+written_repetition: Callable[[Repetition], str] = _repetition_writer(Separators(*DEFAULT_SEPARATORS))
 
 
 def _normalised(segment: Segment) -> Segment:

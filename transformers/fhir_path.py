@@ -22,7 +22,16 @@ from transformers.fhir_path_functions import ARGUMENTS, to_string
 from transformers.fhir_path_scope import Compiler, References, Scope, Test, Values
 from transformers.fhir_path_values import truth
 
-__all__ = ["PathError", "References", "Scope", "compile_path", "compile_test", "first_text", "is_compiled"]
+__all__ = [
+    "PathError",
+    "References",
+    "Scope",
+    "compile_path",
+    "compile_test",
+    "compile_values",
+    "first_text",
+    "is_compiled",
+]
 
 Tree = list[Any]
 
@@ -65,19 +74,27 @@ def compile_path(tree: Tree) -> Callable[[Scope], list[Any]]:
     return run
 
 
-def compile_test(tree: Tree) -> Callable[[Scope], bool]:
-    """Return a function that says whether the expression gives true: one value, which is the Boolean true.
+def compile_values(tree: Tree) -> Values:
+    """Return what `compile_path` does, for a caller who names the focus himself: one call less for each value."""
+    if tree[0] == "fallback":
+        path = compile_path(tree)
+        return lambda scope, _: path(scope)
+    return _values(tree)
 
-    The function raises PathError as that of `compile_path` does.
+
+def compile_test(tree: Tree) -> Test:
+    """Return a function of a scope and its focus that gives true only where the expression does: one value, and true.
+
+    It gives false or None for all else, and raises PathError as that of `compile_path` does.
     """
     test = _given_test(tree)
     if test is not None:
-        return lambda scope: test(scope, scope.focus) is True
-    path = compile_path(tree)
+        return test
+    values = compile_values(tree)
 
-    def is_true(scope: Scope) -> bool:
-        values = path(scope)
-        return len(values) == 1 and values[0] is True
+    def is_true(scope: Scope, this: Any) -> bool:
+        found = values(scope, this)
+        return len(found) == 1 and found[0] is True
 
     return is_true
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +12,6 @@ from transformers.fhir_path_scope import Compiler, Scope, Test, Values
 from transformers.fhir_path_values import number, single
 
 Tree = list[Any]
-#: Name, name of the primitive's extensions, names in JSON if it is a choice.
-Steps = tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
 def compile_this(_compiler: Compiler, _tree: Tree) -> Values:
@@ -78,103 +77,77 @@ def _root(name: str) -> Values:
         kind = this.get("resourceType")
         if kind == name or (kind and name in {"Resource", "DomainResource"}) or (not kind and name in DATA_TYPES):
             return [this]
-        return _element(this, name, f"_{name}", ())
+        return follow((name,), this)
 
     return run
-
-
-def steps_of(names: list[str]) -> Steps:
-    return tuple((name, f"_{name}", CHOICES.get(name, ())) for name in names)
 
 
 def _walk(base: Values | None, names: list[str]) -> Values:
+    steps = tuple(names)
     if base is None:
-        if len(names) == 1 and names[0] not in CHOICES:
-            return _leading(names[0])
-        steps = steps_of(names)
-        return lambda _, this: follow(steps, [this])
-    steps = steps_of(names)
-    return lambda scope, this: follow(steps, base(scope, this))
+        return lambda _, this: follow(steps, this)
+    return lambda scope, this: follow_all(steps, base(scope, this))
 
 
 def _from_name(name: str, names: list[str]) -> Values:
-    """Compile %name.a.b, the most frequent expression of a mapping."""
-    steps = steps_of(names)
-    (first, shadow, choices), rest = steps[0], steps[1:]
+    """Compile %name.a.b, the most frequent expression of a mapping; a message asks for the same ones several times."""
+    steps = tuple(names)
+    # No name has a dot.
+    key = ".".join((name, *names))
 
     def run(scope: Scope, _: Any = None) -> list[Any]:
-        known = scope.values.get(name)
-        if known is None:
-            known = scope.value(name)
-        if len(known) == 1:
-            values = _element(known[0], first, shadow, choices)
-            return follow(rest, values) if rest else values
-        return follow(steps, known)
+        values = scope.values
+        found = values.get(key)
+        if found is None:
+            known = values.get(name)
+            if known is None:
+                known = scope.first_value(name)
+            found = values[key] = follow(steps, known[0]) if len(known) == 1 else follow_all(steps, known)
+        return found
 
     return run
 
 
-def follow(steps: Steps, items: list[Any]) -> list[Any]:
-    """Go from element to element. Where there is one, which is nearly always, no list is built."""
-    for name, shadow, choices in steps:
-        if not items:
-            return items
-        if len(items) > 1:
-            items = _follow_many(items, name, shadow, choices)
-            continue
-        (item,) = items
-        if not isinstance(item, dict):
+def follow(names: Iterable[str], item: Any) -> list[Any]:
+    """Go from one element to the next. As long as there is one, which is nearly always, no list is built."""
+    rest = iter(names)
+    for name in rest:
+        try:
+            value = item.get(name)
+        except AttributeError:  # a primitive
             return []
-        value = item.get(name)
         if value is None:
-            value = _choice(item, choices) if choices else None
+            value = _choice(item, name)
             if value is None:
                 return []
-        if not isinstance(value, list):
-            items = [value]
-        elif shadow in item:
-            items = [part for part in value if part is not None]
+        if isinstance(value, list):
+            # A primitive that has extensions and no value leaves null in its place (FHIR R4, 2.6.2.3).
+            if None in value:
+                value = [part for part in value if part is not None]
+            if len(value) != 1:
+                return _follow_many(rest, value)
+            item = value[0]
         else:
-            items = value
+            item = value
+    return [item]
+
+
+def follow_all(names: Iterable[str], items: list[Any]) -> list[Any]:
+    """Go from each of the elements."""
+    return follow(names, items[0]) if len(items) == 1 else _follow_many(names, items)
+
+
+def _follow_many(names: Iterable[str], items: list[Any]) -> list[Any]:
+    for name in names:
+        items = [part for item in items for part in follow((name,), item)]
     return items
 
 
-def _follow_many(items: list[Any], name: str, shadow: str, choices: tuple[str, ...]) -> list[Any]:
-    found: list[Any] = []
-    for item in items:
-        if not isinstance(item, dict):
-            continue
-        value = item.get(name)
-        if value is None and choices:
-            value = _choice(item, choices)
-        if not isinstance(value, list):
-            if value is not None:
-                found.append(value)
-        elif shadow in item:
-            found += [part for part in value if part is not None]
-        else:
-            found += value
-    return found
-
-
-def _element(item: Any, name: str, shadow: str, choices: tuple[str, ...]) -> list[Any]:
-    if not isinstance(item, dict):
-        return []
-    value = item.get(name)
-    if value is None and choices:
-        value = _choice(item, choices)
-    if not isinstance(value, list):
-        return [] if value is None else [value]
-    return [part for part in value if part is not None] if shadow in item else value
-
-
-def _leading(name: str) -> Values:
-    """Compile a single name, the most frequent criterion of where()."""
-    shadow = f"_{name}"
-    return lambda _, this: _element(this, name, shadow, ())
-
-
-def _choice(item: Any, names: tuple[str, ...]) -> Any:
+def _choice(item: dict[str, Any], name: str) -> Any:
+    """Return the value of an element that has several types, by its names in JSON; None for any other element."""
+    names = CHOICES.get(name)
+    if names is None:
+        return None
     if len(names) > len(item):
         return next((item[key] for key in item if key in names), None)
     return next((item[name] for name in names if name in item), None)
@@ -185,7 +158,7 @@ def compile_name(_compiler: Compiler, tree: Tree) -> Values:
 
     def run(scope: Scope, _: Any) -> list[Any]:
         known = scope.values.get(name)
-        return scope.value(name) if known is None else known
+        return scope.first_value(name) if known is None else known
 
     return run
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from transformers.fhir_path_dates import duration, shift
+from transformers.fhir_path_dates import duration, is_date_like, shift
 from transformers.fhir_path_errors import PathError
-from transformers.fhir_path_members import Steps, follow, leading_names, steps_of
+from transformers.fhir_path_members import follow, leading_names
 from transformers.fhir_path_scope import Compiler, Scope, Test, Values
 from transformers.fhir_path_values import (
     distinct,
@@ -39,7 +39,7 @@ def compile_equality(compiler: Compiler, tree: Tree) -> Test:
     if right[0] == "literal" and right[2] == "String":
         text, names = right[3], leading_names(left)
         if names is not None:
-            return _chain_is_text(steps_of(names), text, wanted=wanted)
+            return _chain_is_text(names, text, wanted=wanted)
         first = compiler.values(left)
 
         def run_text(scope: Scope, this: Any) -> bool | None:
@@ -60,11 +60,11 @@ def compile_equality(compiler: Compiler, tree: Tree) -> Test:
     return run
 
 
-def _chain_is_text(steps: Steps, text: str, *, wanted: bool) -> Test:
+def _chain_is_text(names: list[str], text: str, *, wanted: bool) -> Test:
     """Compile `a.b.c = 'text'`, the most frequent condition, without a closure for its left side."""
 
     def run(_: Scope, this: Any) -> bool | None:
-        values = follow(steps, [this])
+        values = follow(names, this)
         if len(values) == 1:
             return (values[0] == text) is wanted
         return not wanted if values else None
@@ -94,12 +94,16 @@ def compile_inequality(compiler: Compiler, tree: Tree) -> Test:
 def compile_membership(compiler: Compiler, tree: Tree) -> Test:
     _, _, operator, left, right = tree
     item, among = (left, right) if operator == "in" else (right, left)
+    names = leading_names(among)
+    if item[0] == "literal" and item[2] == "String" and names is not None and not is_date_like(item[3]):
+        return _chain_has_text(names, item[3])
     one = compiler.values(item)
     texts = _texts(among)
     if texts is not None:
 
         def run_texts(scope: Scope, this: Any) -> bool | None:
-            value = single(one(scope, this), f"'{operator}'")
+            values = one(scope, this)
+            value = values[0] if len(values) == 1 else single(values, f"'{operator}'")
             return None if value is None else isinstance(value, str) and value in texts
 
         return run_texts
@@ -112,6 +116,11 @@ def compile_membership(compiler: Compiler, tree: Tree) -> Test:
         return any(same(value, other) for other in several(scope, this))
 
     return run
+
+
+def _chain_has_text(names: list[str], text: str) -> Test:
+    """Compile `'text' in a.b.c`; the text is no date, which may be equal to another one."""
+    return lambda _, this: text in follow(names, this)
 
 
 def _texts(tree: Tree) -> frozenset[str] | None:

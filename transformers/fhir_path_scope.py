@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -43,7 +43,6 @@ class Scope:
     position: int = 0
     parent: Scope | None = None
     values: dict[str, list[Any]] = field(default_factory=dict)
-    _pending: set[str] = field(default_factory=set)
     _references: References | None = None
 
     def __post_init__(self) -> None:
@@ -57,21 +56,22 @@ class Scope:
             PathError: no such name, or a name that needs itself.
         """
         known = self.values.get(name)
-        if known is not None:
-            return known
+        return self.first_value(name) if known is None else known
+
+    def first_value(self, name: str) -> list[Any]:
+        """Return the values of %name, which stands not in `values` yet, and keep them; raises as `value`."""
         given = self.names.get(name)
         if given is None:
-            given = self._outside(name)
-        elif not isinstance(given, list):
-            if name in self._pending:
-                raise PathError(f"%{name} needs its own value")
-            self._pending.add(name)
+            found = self._outside(name)
+        elif isinstance(given, list):
+            found = given
+        else:
             try:
-                given = given(self if self.focus is self.resource else self._whole())
-            finally:
-                self._pending.discard(name)
-        self.values[name] = given
-        return given
+                found = given(self if self.focus is self.resource else self._whole())
+            except RecursionError:
+                raise PathError(f"%{name} needs its own value") from None
+        self.values[name] = found
+        return found
 
     def _outside(self, name: str) -> list[Any]:
         """Return a name of the scope around this one, or one that FHIRPath itself gives (N1, chapter 9)."""
@@ -110,18 +110,16 @@ class References:
     """
 
     def __init__(self, document: Any) -> None:
-        self._resources: list[Any] = [document] if isinstance(document, dict) else []
-        self._full_urls: dict[str, Any] = {}
-        for entry in _list(document, "entry"):
-            resource = entry.get("resource") if isinstance(entry, dict) else None
-            if isinstance(resource, dict):
-                self._resources.append(resource)
-                url = entry.get("fullUrl")
-                if url is not None:
-                    _add(self._full_urls, url, resource)
+        self._document = document
+        self._full_urls = _full_urls(document)
         self._other_urls: dict[str, Any] | None = None
         self._by_identifier: dict[tuple[str, str], list[Any]] | None = None
         self._containers: dict[int, Any] | None = None
+
+    @property
+    def _resources(self) -> list[Any]:
+        own = [self._document] if isinstance(self._document, dict) else []
+        return own + [resource for resource, _ in _entries(self._document)]
 
     def resolve(self, references: Iterable[Any]) -> list[Any]:
         """Return the resources that References (or values of type uri, url, canonical) lead to."""
@@ -189,9 +187,27 @@ class References:
         return inside[0] if len(inside) == 1 else None
 
 
-def _list(document: Any, name: str) -> list[Any]:
-    value = document.get(name) if isinstance(document, dict) else None
-    return value if isinstance(value, list) else []
+def _full_urls(document: Any) -> dict[str, Any]:
+    """Return the resources of a Bundle by fullUrl; None where two have the same."""
+    try:
+        found = {entry["fullUrl"]: entry["resource"] for entry in document["entry"]}
+    except (KeyError, TypeError):  # no Bundle, or an entry without one of them
+        found = {}
+    if not found or len(found) < len(document["entry"]):
+        found = {}
+        for resource, url in _entries(document):
+            if isinstance(url, str):
+                _add(found, url, resource)
+    return found
+
+
+def _entries(document: Any) -> Iterator[tuple[Any, Any]]:
+    """Give each resource of a Bundle, and its fullUrl."""
+    entries = document.get("entry") if isinstance(document, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(resource, dict):
+            yield resource, entry.get("fullUrl")
 
 
 def _add(urls: dict[str, Any], url: str, resource: Any) -> None:

@@ -151,14 +151,33 @@ def identity(value: Any) -> Any:
     return number(value)
 
 
+#: Up to so many values are held against each other; more are told apart by their identities.
+_FEW = 8
+
+
 def distinct(values: Sequence[Any]) -> list[Any]:
     """Return the values without repetitions, each where it stood first."""
     if len(values) < 2:
         return list(values)
-    found: dict[Any, Any] = {}
+    if len(values) > _FEW:
+        found: dict[Any, Any] = {}
+        for value in values:
+            found.setdefault(identity(value), value)
+        return list(found.values())
+    few: list[Any] = []
     for value in values:
-        found.setdefault(identity(value), value)
-    return list(found.values())
+        if not any(_is_same(value, other) for other in few):
+            few.append(value)
+    return few
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    if value is other:
+        return True
+    # Elements of one document that Python tells apart are not equal; what it holds for equal may be True and 1.
+    if isinstance(value, dict) and isinstance(other, dict) and value != other:
+        return False
+    return bool(identity(value) == identity(other))
 
 
 # -- arithmetic --------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from messages.problem import Place, Problem, Problems
@@ -60,7 +61,7 @@ class _Message:
         """Return the message of these segments; raises Problems where HL7 does not allow it."""
         try:
             encoded = er7.to_bytes("\r".join(lines) + "\r", self.charset)
-            if self.doubtful or run.doubtful or not self.validator.is_ordered([line[:3] for line in lines]):
+            if self.doubtful or run.doubtful or not self.validator.is_ordered(tuple(map(_NAME, lines))):
                 self._look_at(encoded)
         except Problems as found:
             raise Problems(map(self._placed, found.problems)) from None
@@ -77,15 +78,6 @@ class _Message:
         field = _FIELD.match(found.expression or "")
         where = self.rules.get(f"{field[1]}-{field[2]}") if field else None
         return replace(found, text=f"{found.expression}: {found.text}", place=where) if where else found
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line of the route."""
-
-    when: Callable[[Scope], bool] | None
-    do: str | None
-    plan: Plan
 
 
 class FhirToHl7:
@@ -106,7 +98,7 @@ class FhirToHl7:
         self._index = {name: compile_path(tree) for name, tree in plan["index"].items()}
         self._each = compile_path(plan["from"]["each"]) if plan["from"]["each"] else None
         self._accept = compile_test(plan["from"]["accept"]) if plan["from"]["accept"] else None
-        self._route = [_Line(line["when"] and compile_test(line["when"]), line["do"], line) for line in plan["route"]]
+        self._route = [(compile_test(line["when"]) if line["when"] else _always, line) for line in plan["route"]]
         self._validators = {name: Validator(rules, warnings=False) for name, rules in plan["validators"].items()}
         self._messages = {
             (name, action): self._message(part, action)
@@ -134,7 +126,7 @@ class FhirToHl7:
         for focus in self._focuses(document):
             scope = self._scope(document, focus)
             try:
-                if self._accept is None or self._accept(scope):
+                if self._accept is None or self._accept(scope, scope.focus) is True:
                     admissions.append(self._admission(document, scope, focus))
             except PathError as error:
                 raise Problems.one("E307", f"order, about or index: {error}", expression=_expression(focus)) from None
@@ -177,15 +169,16 @@ class FhirToHl7:
         lines: list[str] = []
         try:
             line = self._line(run.scope)
-            if line.do is None:
-                return self._not_sent(line.plan, run.scope)
-            message = self._messages[given.destination, line.do]
+            action = line["do"]
+            if action is None:
+                return self._not_sent(line, run.scope)
+            message = self._messages[given.destination, action]
             message.build(run, run.scope, (), lines, 0)
         except PathError as error:
             raise Problems([*run.problems, Problem(code="E302", text=str(error))]) from None
         if run.problems:
             raise Problems(unmapped.completed(self._plan, run.scope, run.problems))
-        return Transformed(encoded=message.encode(lines, run), control_id=given.control_id, action=line.do)
+        return Transformed(encoded=message.encode(lines, run), control_id=given.control_id, action=action)
 
     def _not_sent(self, line: Plan, scope: Scope) -> Filtered:
         if line["filter"] is not None:
@@ -205,9 +198,9 @@ class FhirToHl7:
         seen: list[Explained] = []
         run = self._start(document, given)
         line = self._line(run.scope)
-        if line.do is not None:
+        if line["do"] is not None:
             part = self._plan["destinations"][given.destination]
-            message = self._message(part, line.do, lambda rule, text: seen.append(_explained(rule, text)))
+            message = self._message(part, line["do"], lambda rule, text: seen.append(_explained(rule, text)))
             message.build(run, run.scope, (), [], 0)
         return seen
 
@@ -215,8 +208,8 @@ class FhirToHl7:
         """Return the places of the rules that gave something, and of the route's line: a test's coverage."""
         run = self._start(document, given)
         line = self._line(run.scope)
-        explained = self.explain(document, given) if line.do else []
-        return {line.plan["at"], *(rule.place for rule in explained if rule.gave)}
+        explained = self.explain(document, given) if line["do"] else []
+        return {line["at"], *(rule.place for rule in explained if rule.gave)}
 
     def _start(self, document: Any, given: Given) -> Run:
         scope = self._scope(document, given.focus, known=given.known, now=given.now)
@@ -224,20 +217,25 @@ class FhirToHl7:
 
     def _scope(self, document: Any, focus: int | None, *, known: bool = False, now: Any = None) -> Scope:
         thing = document if focus is None else document["entry"][focus]["resource"]
-        return Scope(document, {**self._lets, "it": [thing], "known": [known]}, now or _NEVER)
+        return Scope(document, self._lets, now or _NEVER, values={"it": [thing], "known": [known]})
 
-    def _line(self, scope: Scope) -> _Line:
-        for line in self._route:
-            if line.when is None or line.when(scope):
+    def _line(self, scope: Scope) -> Any:
+        """Return the line of the route that decides."""
+        focus = scope.focus
+        for when, line in self._route:
+            if when(scope, focus) is True:
                 return line
         raise Problems.one("E308", "no line of the route is true")
 
     def _message(self, part: Plan, action: str, watch: Watch | None = None) -> _Message:
         everywhere = frozenset({*self._plan["let"], *_EVERYWHERE})
-        compiler = Compiler(action, part["hl7"], self._plan["tables"], everywhere, watch)
         parts, validator = self._plan["maps"][part["maps"][action]], self._validators[part["validators"][action]]
+        header = self._header(part, action)
+        compiler = Compiler(action, part["hl7"], self._plan["tables"], everywhere, watch)
+        Builder(compiler, validator, header).message(parts)  # shows what rules write alike
+        compiler = compiler.again()
         return _Message(
-            build=Builder(compiler, validator, self._header(part, action)).message(parts),
+            build=Builder(compiler, validator, header).message(parts),
             charset=part["charset"],
             validator=validator,
             doubtful=compiler.doubtful,
@@ -274,6 +272,12 @@ def compile_plan(plan: Plan) -> FhirToHl7:
     return FhirToHl7(plan)
 
 
+def _always(_scope: Scope, _focus: Any) -> bool:
+    return True
+
+
+#: Of a segment's line.
+_NAME: Callable[[str], str] = itemgetter(slice(0, 3))
 #: `AIS[2]-3.1`: segment and field.
 _FIELD = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[\d+\])?-(\d+)")
 #: What now() says where a message is only ordered and indexed: nothing there may depend on the time.

@@ -10,13 +10,14 @@ Source: HL7 v2.5.1 chapters 2 and 2A; the rules come from `hl7_rules.compile_rul
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from operator import gt
 from typing import Any, Literal
 
 from messages.problem import Problem
-from transformers.er7 import Field, Segment
+from transformers.er7 import Field, Repetition, Segment
 from transformers.hl7_forms import QUICK, WORDS, Test, is_form
 from transformers.hl7_order import Order
 
@@ -42,54 +43,54 @@ class _Check:
 
 
 @dataclass(frozen=True, slots=True)
-class _Type:
-    """The shape of a data type."""
+class DataType:
+    """The shape of a data type. Positions count from 0."""
 
     #: Most subcomponents of each component.
     widths: tuple[int, ...]
     checks: tuple[_Check, ...]
     #: How many components a value has -> (component, quick test) of those that are there; for the hot loop.
     quick: tuple[tuple[tuple[int, Test], ...], ...]
-    #: (component, subcomponent) -> quick tests.
-    leaves: Mapping[tuple[int, int], tuple[Test, ...]]
+    #: Component, subcomponent but the first, quick test.
+    deep: tuple[tuple[int, int, Test], ...]
 
     @classmethod
-    def of(cls, widths: Sequence[int], checks: Sequence[_Check]) -> _Type:
+    def of(cls, widths: Sequence[int], checks: Sequence[_Check]) -> DataType:
         """Return a type with its checks sorted out."""
         flat = [(check.component, check.quick) for check in checks if check.subcomponent == 0]
+        deep = [(check.component, check.subcomponent, check.quick) for check in checks if check.subcomponent]
         sizes = range(len(widths) + 1)
-        leaves: dict[tuple[int, int], tuple[Test, ...]] = {}
-        for check in checks:
-            at = check.component, check.subcomponent
-            leaves[at] = (*leaves.get(at, ()), check.quick)
         quick = tuple(tuple(one for one in flat if one[0] < size) for size in sizes)
-        return cls(tuple(widths), tuple(checks), quick, leaves)
+        return cls(tuple(widths), tuple(checks), quick, tuple(deep))
 
-    def is_surely_right(self, field: Field) -> bool:
-        """Return whether nothing is wrong inside a field; False says that it must be looked at thoroughly."""
-        quick = self.quick
-        try:
-            for repetition in field:
-                for component, test in quick[len(repetition)]:
-                    text = repetition[component][0]
-                    if text and not test(text):
-                        return False
-                if max(map(len, repetition)) > 1 and not self._is_right_below(repetition):
-                    return False
-        except (IndexError, ValueError):  # too many components, or a shape with empty lists
+    def is_surely_right(self, repetition: Repetition) -> bool:
+        """Return whether nothing is wrong inside a repetition; False says that it must be looked at thoroughly."""
+        size = len(repetition)
+        if size > len(self.widths) or any(map(gt, map(len, repetition), self.widths)):
             return False
+        try:
+            for component, test in self.quick[size]:
+                text = repetition[component][0]
+                if text and not test(text):
+                    return False
+        except IndexError:  # a shape with empty lists
+            return False
+        return not self.deep or self._is_right_below(repetition)
+
+    def _is_right_below(self, repetition: Repetition) -> bool:
+        for component, subcomponent, test in self.deep:
+            if component < len(repetition) and subcomponent < len(repetition[component]):
+                text = repetition[component][subcomponent]
+                if text and not test(text):
+                    return False
         return True
 
-    def _is_right_below(self, repetition: list[list[str]]) -> bool:
-        for position, component in enumerate(repetition):
-            if len(component) > 1:
-                if len(component) > self.widths[position]:
-                    return False
-                for below in range(1, len(component)):
-                    for test in self.leaves.get((position, below), ()):
-                        if component[below] and not test(component[below]):
-                            return False
-        return True
+    def tests(self, component: int, subcomponent: int) -> tuple[Test, ...] | None:
+        """Return quick tests of a leaf; None where there is no such place."""
+        if component >= len(self.widths) or subcomponent >= self.widths[component]:
+            return None
+        at = component, subcomponent
+        return tuple(check.quick for check in self.checks if (check.component, check.subcomponent) == at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +99,9 @@ class FieldRule:
 
     name: str
     #: None: withdrawn, or the type stands elsewhere (OBX-5: in OBX-2).
-    type: _Type | None
+    type: DataType | None
     #: How many repetitions; a number beyond reach where HL7 sets no limit.
     maximum: int
-
-    def is_surely_right(self, repetition: list[list[str]]) -> bool:
-        """Return whether nothing is wrong inside a repetition; False says that it must be looked at thoroughly."""
-        return self.type is None or self.type.is_surely_right([repetition])
-
-    def tests(self, component: int, subcomponent: int) -> tuple[Test, ...] | None:
-        """Return what a text surely passes nothing wrong with, at a place (from 0); None where there is no place."""
-        if self.type is None:
-            return ()
-        widths = self.type.widths
-        if component >= len(widths) or subcomponent >= widths[component]:
-            return None
-        return self.type.leaves.get((component, subcomponent), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +122,13 @@ class Validator:
 
     def __init__(self, rules: Mapping[str, Any], *, warnings: bool = True) -> None:
         self._order = Order(rules["order"], rules["structure"])
+        #: Return whether the structure allows segments of these names in this order. Most messages look alike.
+        self.is_ordered: Callable[[tuple[str, ...]], bool] = lru_cache(maxsize=256)(
+            lambda names: not self._order.problems(names)
+        )
         self._warnings = warnings
         self._types = {
-            name: _Type.of(rule["subcomponents"], self._checks(rule["checks"], rules["tables"]))
+            name: DataType.of(rule["subcomponents"], self._checks(rule["checks"], rules["tables"]))
             for name, rule in rules["datatypes"].items()
         }
         self._segments = {name: self._rule(name, fields, rules) for name, fields in rules["segments"].items()}
@@ -144,10 +136,6 @@ class Validator:
     def segment(self, name: str) -> SegmentRule | None:
         """Return the rules of a segment; None for one without (a Z-segment)."""
         return self._segments.get(name)
-
-    def is_ordered(self, names: Sequence[str]) -> bool:
-        """Return whether the structure allows segments of these names in this order."""
-        return not self._order.problems(names)
 
     def _checks(self, checks: Sequence[Any], tables: Mapping[str, Sequence[str]]) -> list[_Check]:
         found = [_check(check, tables) for check in checks]
@@ -159,7 +147,7 @@ class Validator:
             kind = self._types.get(datatype)
             more = rules["checks"].get(f"{segment}-{number}")
             if kind and more:
-                kind = _Type.of(kind.widths, [*kind.checks, *self._checks(more, rules["tables"])])
+                kind = DataType.of(kind.widths, [*kind.checks, *self._checks(more, rules["tables"])])
             found.append(FieldRule(name, kind, sys.maxsize if maximum is None else maximum))
         return SegmentRule(tuple(found), tuple(number for number, one in enumerate(fields, 1) if one[2]))
 
@@ -204,11 +192,11 @@ class Validator:
                 text = f"{one.name} may not repeat" if one.maximum else f"field {number} is withdrawn and must be empty"
                 findings.append(("HL7_REPEATS", text, f"-{number}", "error"))
             kind = one.type or self._named_by_obx_2(segment, number)
-            if kind and not kind.is_surely_right(field):
+            if kind and not all(map(kind.is_surely_right, field)):
                 findings += _in_field(field, kind, one.name, f"-{number}")
         return findings
 
-    def _named_by_obx_2(self, segment: Segment, number: int) -> _Type | None:
+    def _named_by_obx_2(self, segment: Segment, number: int) -> DataType | None:
         """Return the type of OBX-5, which OBX-2 names; None for any other field without a type, or an unknown name."""
         if segment[0] != "OBX" or number != 5 or not segment[2]:
             return None
@@ -225,7 +213,7 @@ def _is_missing(field: Field | str) -> bool:
     return True
 
 
-def _in_field(field: Field, kind: _Type, name: str, place: str) -> list[_Finding]:
+def _in_field(field: Field, kind: DataType, name: str, place: str) -> list[_Finding]:
     """Return what is wrong inside a field: parts that its type does not have, and leaves that do not pass."""
     findings: list[_Finding] = []
     widths = kind.widths

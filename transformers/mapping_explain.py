@@ -7,7 +7,7 @@ holds both to the same message. Never on the way of a message: what is found her
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -93,7 +93,7 @@ class _Walk:
     def __init__(self, plan: Plan, document: Any, conditions: Given, found: Trace) -> None:
         self._plan, self._trace = plan, found
         thing = document if conditions.focus is None else document["entry"][conditions.focus]["resource"]
-        lets = {name: named(self._watched(item)) for name, item in plan["let"].items()}
+        lets = {name: self._watched(item) for name, item in plan["let"].items()}
         self._scope = Scope(document, {**lets, "it": [thing], "known": [conditions.known]}, conditions.now)
         self._run = Run(self._scope, conditions, self._zone)
         self._tables = {name: _Rows(rows, name, found.rows) for name, rows in plan["tables"].items()}
@@ -120,26 +120,36 @@ class _Walk:
 
     def _zone(self, run: Run) -> str:
         plan = self._plan["zone"]
-        return str(plan["zone"] if "zone" in plan else (named(self._watched(plan))(run.scope) or ["UTC"])[0])
+        return str(plan["zone"] if "zone" in plan else (self._watched(plan)(run.scope) or ["UTC"])[0])
 
     def true(self, at: str, tree: Any, scope: Scope) -> bool:
         """Say whether a condition is true, and note it."""
-        said = compile_test(tree)(scope)
+        said = compile_test(tree)(scope, scope.focus) is True
         self._trace.conditions.add((at, said))
         return said
 
     def values(self, rule: Plan, compiler: Compiler, scope: Scope) -> tuple[list[Any], str]:
         """Return what the source of a rule gave, and what the rule wrote."""
-        found = source(rule)(scope)
-        if "cells" in rule:
-            self._trace.rows |= {(_table(rule), code) for code in texts(found) if code in rule["cells"]}
+        found = source(rule)(scope, scope.focus)
+        self._note_rows(rule, found)
         return found, given(compiler, Place(rule, None), rule)(self._run, scope, ())
 
-    def _watched(self, rule: Plan) -> Plan:
-        """Return a value of `let:` whose table notes the rows that are looked up."""
-        if "cells" not in rule:
-            return rule
-        return {**rule, "cells": _Rows(rule["cells"], _table(rule), self._trace.rows)}
+    def _note_rows(self, rule: Plan, found: Sequence[Any]) -> None:
+        if "cells" in rule:
+            self._trace.rows |= {(_table(rule), code) for code in texts(found) if code in rule["cells"]}
+
+    def _watched(self, item: Plan) -> Callable[[Scope], list[Any]]:
+        """Return what evaluates an item of `let:`; if it has a table, the rows that are looked up are noted."""
+        value = named(item)
+        if "cells" not in item:
+            return value
+        path = source(item)
+
+        def watched(scope: Scope) -> list[Any]:
+            self._note_rows(item, path(scope, scope.focus))
+            return value(scope)
+
+        return watched
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transformers.fhir_path import PathError, Scope, compile_path, compile_test
+from transformers.fhir_path import PathError, Scope, compile_test, compile_values
 from transformers.hl7_validation import FieldRule
 from transformers.mapping_given import Compiler, given
 from transformers.mapping_place import Place
@@ -14,7 +14,7 @@ from transformers.mapping_run import Plan, Run
 from transformers.mapping_text import Numbers, Part, Write, joined, last_given, writer
 from transformers.mapping_values import Path
 
-Condition = Callable[[Scope], bool]
+Condition = Callable[[Scope, Any], bool | None]
 
 
 def fields(compiler: Compiler, rules: Sequence[Plan], hl7: Callable[[int], FieldRule | None]) -> dict[int, Part]:
@@ -35,7 +35,7 @@ def fields(compiler: Compiler, rules: Sequence[Plan], hl7: Callable[[int], Field
 def all_true(tests: Sequence[Condition], run: Run, scope: Scope, rule: Plan) -> bool:
     """Say whether the conditions of a rule or block are true; false, with a problem noted, when one cannot be told."""
     try:
-        return all(is_true(scope) for is_true in tests)
+        return all(is_true(scope, scope.focus) is True for is_true in tests)
     except PathError as error:
         run.wrong("E302", rule, f"when: {error}")
         return False
@@ -44,7 +44,7 @@ def all_true(tests: Sequence[Condition], run: Run, scope: Scope, rule: Plan) -> 
 def things(path: Path, run: Run, scope: Scope, part: Plan) -> list[Any]:
     """Return what a `for:` gives; nothing, with a problem noted, when that cannot be told."""
     try:
-        return path(scope)
+        return path(scope, scope.focus)
     except PathError as error:
         run.wrong("E302", part, f"for: {part['source']}: {error}")
         return []
@@ -100,7 +100,7 @@ class _Field:
 
     def _block(self, rule: Plan) -> Write:
         """Compile `PID-3[]` with `for:` and rules for its components: one repetition for each thing."""
-        path, name, most = compile_path(rule["for"]), rule["var"], Place(rule, self.hl7).most
+        path, name, most = compile_values(rule["for"]), rule["var"], Place(rule, self.hl7).most
         inside = writer(self.part([part for part in rule["parts"] if self.compiler.applies(part)]))
 
         def write(run: Run, scope: Scope, numbers: Numbers) -> str:

@@ -6,8 +6,9 @@ looked at by `hl7_validation`, which knows what is wrong and how to say it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from transformers import er7
@@ -40,8 +41,10 @@ class Compiler:
     watch: Watch | None = None
     #: A text that is known beforehand does not pass the quick look: no message does.
     doubtful: bool = False
-    #: What rules write -> its number, the same for all that write it alike.
-    _alike: dict[Any, int] = field(default_factory=dict)
+    #: How many rules write alike, by what they write; counted while they are compiled.
+    writers: Counter[Any] = field(default_factory=Counter)
+    #: What more than one rule writes -> its number.
+    shared: dict[Any, int] = field(default_factory=dict)
 
     def applies(self, rule: Plan) -> bool:
         """Say whether a rule is for the action."""
@@ -55,13 +58,12 @@ class Compiler:
 
     def tests(self, place: Place) -> tuple[Test, ...]:
         """Return what a text must pass at a place."""
-        tests = place.tests()
-        if tests is None:
+        if place.tests is None:
             self.doubtful = True
-        return tests or ()
+        return place.tests or ()
 
     def alike(self, rule: Plan, kind: Any) -> int | None:
-        """Return the number of what a rule writes; None where it depends on a block's things.
+        """Return the number of what a rule and others write; None where it depends on a block's things.
 
         Args:
             rule: with `from:`.
@@ -70,7 +72,13 @@ class Compiler:
         if not {name for tree in rule["from"] for name in names_in(tree)} <= self.everywhere:
             return None
         content = {key: value for key, value in rule.items() if key not in _OF_ONE_RULE}
-        return self._alike.setdefault((repr(content), kind), len(self._alike))
+        self.writers[repr(content), kind] += 1
+        return self.shared.get((repr(content), kind))
+
+    def again(self) -> Compiler:
+        """Return a compiler that knows what rules write alike, for a second time."""
+        alike = [what for what, count in self.writers.items() if count > 1]
+        return replace(self, writers=Counter(), shared={what: number for number, what in enumerate(alike)})
 
 
 def given(compiler: Compiler, place: Place, rule: Plan) -> Write:
@@ -81,7 +89,7 @@ def given(compiler: Compiler, place: Place, rule: Plan) -> Write:
         tests = compiler.tests(place)
         values, is_right, kind = _texts(compiler, place, rule), _all_of(tests), tests
     otherwise = _otherwise(compiler, place, rule, is_right)
-    name = rule["name"]
+    name, number = rule["name"], compiler.alike(rule, kind)
 
     def write(run: Run, scope: Scope, _: Numbers) -> str:
         try:
@@ -96,7 +104,6 @@ def given(compiler: Compiler, place: Place, rule: Plan) -> Write:
             return found[0]
         return otherwise(run, found)
 
-    number = compiler.alike(rule, kind)
     return write if number is None else _once(write, number)
 
 
@@ -127,7 +134,7 @@ def _texts(compiler: Compiler, place: Place, rule: Plan) -> Texts:
         convert, zoned = formatted(rule, compiler.tables, compiler.version), FORMATS[rule["as"]].primitive == "TS"
 
         def converted(run: Run, scope: Scope) -> list[str]:
-            values = path(scope)
+            values = path(scope, scope.focus)
             if not values:
                 return values
             return [er7.escaped(text) for text in convert(values, run.zone if zoned else "UTC") if text]
@@ -136,10 +143,10 @@ def _texts(compiler: Compiler, place: Place, rule: Plan) -> Texts:
     if "cells" in rule:
         cells = {code: cell if cell is None else compiler.known(place, cell) for code, cell in rule["cells"].items()}
         look_up = looked_up(rule, cells, er7.escaped)
-        return lambda _, scope: look_up(path(scope), "")
+        return lambda _, scope: look_up(path(scope, scope.focus), "")
 
     def plain(_: Run, scope: Scope) -> list[str]:
-        values = path(scope)
+        values = path(scope, scope.focus)
         if len(values) == 1 and isinstance(values[0], str):
             return [er7.escaped(values[0])] if values[0] else []
         return [er7.escaped(text) for text in texts(values) if text]
@@ -150,18 +157,18 @@ def _texts(compiler: Compiler, place: Place, rule: Plan) -> Texts:
 def _repetitions(compiler: Compiler, place: Place, rule: Plan) -> Texts:
     """Compile `as:` with a format that gives whole repetitions."""
     path, convert = source(rule), formatted(rule, compiler.tables, compiler.version)
+    is_field, text_of, is_surely_right = place.is_field, place.text, place.is_surely_right
 
     def give(run: Run, scope: Scope) -> list[str]:
-        values = path(scope)
+        values = path(scope, scope.focus)
         if not values:
             return values
-        found = []
-        for repetition in convert(values, "UTC"):
-            value = place.shaped(repetition)
-            if not place.is_surely_right(value):
-                run.doubtful = True
-            found.append(place.text(value))
-        return [text for text in found if text]
+        found = convert(values, "UTC")
+        if not is_field:
+            found = [place.shaped(repetition) for repetition in found]
+        if not all(map(is_surely_right, found)):
+            run.doubtful = True
+        return [text for text in map(text_of, found) if text]
 
     return give
 

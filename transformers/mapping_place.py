@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from transformers import er7
 from transformers.hl7_forms import Test
-from transformers.hl7_validation import FieldRule
+from transformers.hl7_validation import DataType, FieldRule
 from transformers.mapping_run import Plan
 
 
@@ -21,40 +22,46 @@ class Place:
 
     def __init__(self, rule: Plan, hl7: FieldRule | None) -> None:
         _, repetition, component, subcomponent = rule["to"]
-        self._hl7 = hl7
-        self._is_beyond = hl7 is not None and (repetition or 1) > hl7.maximum
-        self._component, self._subcomponent = (component or 1) - 1, (subcomponent or 1) - 1
-        self.level = "subcomponent" if subcomponent else "component" if component else "field"
+        type_ = hl7.type if hl7 else None
+        self.is_field, self._is_leaf = component is None, subcomponent is not None
         #: Repetitions that HL7 allows.
-        self.most = sys.maxsize if hl7 is None else hl7.maximum
+        self.most = hl7.maximum if hl7 else sys.maxsize
+        is_there = (repetition or 1) <= self.most
+        #: Returns a value as it is written.
+        self.text = _text(is_field=self.is_field, is_leaf=self._is_leaf)
+        #: Says whether HL7 allows a value; False: perhaps not.
+        self.is_surely_right = _look(type_, component, subcomponent) if is_there else _never
+        #: What a text must pass; None where HL7 has no such place.
+        self.tests: tuple[Test, ...] | None = () if is_there else None
+        if type_ and is_there:
+            self.tests = type_.tests((component or 1) - 1, (subcomponent or 1) - 1)
         #: The same for places where the same values are right and are written alike.
-        self.kind: tuple[Any, ...] = (component, subcomponent, hl7 and id(hl7.type), self._is_beyond)
+        self.kind: tuple[Any, ...] = (component, subcomponent, id(type_), is_there)
 
     def shaped(self, repetition: er7.Repetition) -> Any:
         """Return a repetition as it may stand here: in a component its components are subcomponents."""
-        if self.level == "field":
+        if self.is_field:
             return repetition
         first = [component[0] for component in repetition]
-        return first if self.level == "component" else first[0]
+        return first[0] if self._is_leaf else first
 
-    def text(self, value: Any) -> str:
-        """Return a value as it is written."""
-        if self.level == "subcomponent":
-            return er7.escaped(value)
-        return er7.written([[value] if self.level == "component" else value])
 
-    def is_surely_right(self, value: Any) -> bool:
-        """Say whether HL7 allows a value here; False: perhaps not."""
-        if self._hl7 is None or self._is_beyond:
-            return not self._is_beyond
-        if self.level == "subcomponent":
-            value = [*[""] * self._subcomponent, value]
-        if self.level != "field":
-            value = [*[[""]] * self._component, value]
-        return self._hl7.is_surely_right(value)
+def _text(*, is_field: bool, is_leaf: bool) -> Callable[[Any], str]:
+    if is_field:
+        return er7.written_repetition
+    return er7.escaped if is_leaf else lambda component: er7.written_repetition([component])
 
-    def tests(self) -> tuple[Test, ...] | None:
-        """Return what a text must pass here; None where HL7 has no such place."""
-        if self._hl7 is None or self._is_beyond:
-            return None if self._is_beyond else ()
-        return self._hl7.tests(self._component, self._subcomponent)
+
+def _look(type_: DataType | None, component: int | None, subcomponent: int | None) -> Callable[[Any], bool]:
+    if type_ is None:
+        return lambda _: True
+    if component is None:
+        return type_.is_surely_right
+    before: er7.Repetition = [[""]] * (component - 1)
+    if subcomponent is None:
+        return lambda value: type_.is_surely_right([*before, value])
+    return lambda text: type_.is_surely_right([*before, [*[""] * (subcomponent - 1), text]])
+
+
+def _never(_: Any) -> bool:
+    return False

@@ -21,7 +21,7 @@ class Run:
     given: Given
     zone_of: Callable[[Run], str]
     problems: list[Problem] = field(default_factory=list)
-    #: What several rules write alike.
+    #: What several rules write alike, by its number.
     memo: dict[int, str] = field(default_factory=dict)
     #: Something was written that a quick look could not pass: the whole message is looked at thoroughly.
     doubtful: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from transformers.fhir_path import Scope, compile_path, compile_test
+from transformers.fhir_path import Scope, compile_test, compile_values
 from transformers.hl7_validation import FieldRule, SegmentRule, Validator
 from transformers.mapping_fields import all_true, fields, things
 from transformers.mapping_given import Compiler
@@ -43,6 +43,9 @@ class Builder:
             node = self._node(part)
             if node is not None:
                 nodes.append((kinds.setdefault(_name(part), len(kinds)), node))
+
+        if len(kinds) == len(nodes):
+            return _each_once([node for _, node in nodes])
 
         def build(run: Run, scope: Scope, numbers: Numbers, out: list[str], before: int) -> int:
             inside = (*numbers, before + 1)
@@ -113,6 +116,19 @@ class Builder:
                 self._compiler.doubtful = True
 
 
+def _each_once(nodes: Sequence[Build]) -> Build:
+    """A message or group whose parts are all of different kinds, as nearly always."""
+
+    def build(run: Run, scope: Scope, numbers: Numbers, out: list[str], before: int) -> int:
+        inside = (*numbers, before + 1)
+        length = len(out)
+        for node in nodes:
+            node(run, scope, inside, out, 0)
+        return before + (len(out) > length)
+
+    return build
+
+
 def _name(part: Plan) -> str:
     name: str = part.get("segment") or part["group"]
     return name
@@ -126,7 +142,7 @@ def _tested(part: Part, hl7: FieldRule) -> Part:
     """Return a field that is one text, with a quick look at whether HL7 allows it."""
     if isinstance(part, str):
         return part
-    tests = hl7.tests(0, 0) or ()
+    tests = (hl7.type and hl7.type.tests(0, 0)) or ()
 
     def tested(run: Run, scope: Scope, numbers: Numbers) -> str:
         text = part(run, scope, numbers)
@@ -149,7 +165,7 @@ def _needed(write: Write) -> Write:
 
 def _repeated(part: Plan, node: Build) -> Build:
     """A segment or group that is built once for each thing of its `for:`."""
-    path, name = compile_path(part["for"]), part["var"]
+    path, name = compile_values(part["for"]), part["var"]
 
     def build(run: Run, scope: Scope, numbers: Numbers, out: list[str], before: int) -> int:
         count = before

@@ -34,14 +34,11 @@ def joined(mark: str, parts: Mapping[int, Part]) -> Part:
     first = pieces[0]
     if len(pieces) == 1:
         return first.rstrip(mark) if isinstance(first, str) else first
-    known = [piece if isinstance(piece, str) else "" for piece in pieces]
-    given = [(position, piece) for position, piece in enumerate(pieces) if not isinstance(piece, str)]
+    template = mark.join(piece.replace("%", "%%") if isinstance(piece, str) else "%s" for piece in pieces)
+    writers = [piece for piece in pieces if not isinstance(piece, str)]
 
     def write(run: Run, scope: Scope, numbers: Numbers) -> str:
-        texts = known.copy()
-        for position, part in given:
-            texts[position] = part(run, scope, numbers)
-        return mark.join(texts).rstrip(mark)
+        return (template % tuple([part(run, scope, numbers) for part in writers])).rstrip(mark)
 
     return write
 

@@ -11,12 +11,13 @@ from functools import cache
 from typing import Any
 
 from messages.problem import Problems, Unmapped
-from transformers.fhir_path import Scope, compile_path
+from transformers.fhir_path import Scope, compile_path, compile_values
 from transformers.fhir_path_functions import SIMPLE
 from transformers.formats import FORMATS, Format, FormatContext, UnknownCode
 from transformers.mapping_run import Plan, problem
 
-Path = Callable[[Scope], list[Any]]
+#: Gives the values of `from:`; the second argument is the scope's focus.
+Path = Callable[[Scope, Any], list[Any]]
 #: Converts values; the second argument is the zone that times are written in.
 Convert = Callable[[list[Any], str], list[Any]]
 to_text: Callable[[list[Any]], list[str]] = SIMPLE["toString"]
@@ -45,12 +46,12 @@ def texts(values: Sequence[Any]) -> list[str]:
 
 def source(rule: Plan) -> Path:
     """Compile `from:`: the values of the first path that gives any."""
-    paths = [compile_path(tree) for tree in rule["from"]]
+    paths = [compile_values(tree) for tree in rule["from"]]
     if len(paths) == 1:
         return paths[0]
 
-    def first(scope: Scope) -> list[Any]:
-        return next((values for path in paths if (values := path(scope))), [])
+    def first(scope: Scope, focus: Any) -> list[Any]:
+        return next((values for path in paths if (values := path(scope, focus))), [])
 
     return first
 
@@ -64,23 +65,22 @@ def looked_up(rule: Plan, cells: Mapping[str, Any], kept: Callable[[str], Any]) 
         kept: what becomes of a code that has no row, under `on_unmapped: keep`.
     """
     unmapped = rule["unmapped"]
+    answers = {code: [] if cell is None else [cell] for code, cell in cells.items()}
+
+    def answer(code: str) -> list[Any]:
+        # Codes are compared in Unicode's composed form.
+        found = answers.get(code) or answers.get(unicodedata.normalize("NFC", code))
+        if found is not None:
+            return found
+        if unmapped == "error":
+            text = f"the value of {rule['source']} is not in the table {rule['table']}"
+            raise Refused("E303", text, (Unmapped(table=table_of(rule), code=code),))
+        return [kept(code)] if unmapped == "keep" else []
 
     def convert(values: list[Any], _zone: str) -> list[Any]:
-        found = []
-        for code in texts(values):
-            try:
-                # Codes are compared in Unicode's composed form.
-                cell = cells[code] if code in cells else cells[unicodedata.normalize("NFC", code)]
-            except KeyError:
-                if unmapped == "keep":
-                    found.append(kept(code))
-                elif unmapped == "error":
-                    text = f"the value of {rule['source']} is not in the table {rule['table']}"
-                    raise Refused("E303", text, (Unmapped(table=table_of(rule), code=code),)) from None
-                continue
-            if cell is not None:
-                found.append(cell)
-        return found
+        if len(values) == 1 and isinstance(values[0], str):
+            return answers.get(values[0]) or answer(values[0])
+        return [cell for code in texts(values) for cell in answer(code)]
 
     return convert
 
@@ -99,14 +99,15 @@ def formatted(rule: Plan, tables: Plan, version: str) -> Convert:
     """Compile `as:` with its options and table; gives what the format gives."""
     format_, options = FORMATS[rule["as"]], rule["options"]
     function, skip = format_.function, rule["unmapped"] == "skip"
-    context = _contexts(rule.get("rows"), tables, version)
+    contexts = _contexts(rule.get("rows"), tables, version)
 
     def convert(values: list[Any], zone: str) -> list[Any]:
+        context = contexts(zone)
         try:
-            return function(values, options, context(zone))
+            return function(values, options, context)
         except UnknownCode as error:
             if skip:
-                return _known(format_, options, values, context(zone))
+                return _known(format_, options, values, context)
             code = error.code
             unmapped = () if code is None else (Unmapped(table=f"tables/{error.table}.csv", code=code),)
             raise Refused("E303", str(error), unmapped) from None
@@ -138,7 +139,7 @@ def _known(format_: Format, options: Plan, values: list[Any], context: FormatCon
     return found
 
 
-def named(plan: Plan, version: str = "2.5.1") -> Path:
+def named(plan: Plan, version: str = "2.5.1") -> Callable[[Scope], list[Any]]:
     """Compile an item of `let:`. A mistake in it stops the message: whatever uses the name could only guess.
 
     The function raises Problems.
@@ -152,10 +153,10 @@ def named(plan: Plan, version: str = "2.5.1") -> Path:
     elif "cells" in plan:
         convert = looked_up(plan, plan["cells"], str)
     else:
-        return lambda scope: path(scope) or default
+        return lambda scope: path(scope, scope.focus) or default
 
     def run(scope: Scope) -> list[Any]:
-        values = path(scope)
+        values = path(scope, scope.focus)
         try:
             return (convert(values, "UTC") if values else values) or default
         except Refused as refused:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -81,8 +81,11 @@ def hl7_timestamp(value: str, zone: str, *, milliseconds: bool = False, offset: 
     return local(moment(value), zone, milliseconds=milliseconds, offset=offset)
 
 
+@lru_cache(maxsize=1024)
 def local(instant: datetime, zone: str, *, milliseconds: bool = False, offset: bool = True) -> str:
     """Return an aware datetime as an HL7 TS in the local time of an IANA zone.
+
+    The appointments of a site begin and end at the same few times: those are worked out once.
 
     Raises:
         ValueError: the zone does not exist, or the local time lies outside the years 1 to 9999.
@@ -122,8 +125,8 @@ def minutes_of(value: Any, at_least: int = 0) -> int:
         start, end = value.get("start"), value.get("end")
         if not start or not end:
             raise ValueError("there is neither minutesDuration nor both start and end")
-        # In UTC: an hour across a change of daylight saving time is an hour.
-        elapsed = moment(end).astimezone(UTC) - moment(start).astimezone(UTC)
+        # FHIR's times have offsets and no zones: an hour across a change of daylight saving time is an hour.
+        elapsed = moment(end) - moment(start)
         stated = -(-elapsed // timedelta(minutes=1))
     if stated <= 0:
         raise ValueError("the end is not after the start")
@@ -138,12 +141,12 @@ def end_of(value: Any, at_least: int = 0) -> datetime:
     """
     if not isinstance(value, Mapping) or not value.get("start"):
         raise ValueError("there is no start")
-    start = moment(value["start"]).astimezone(UTC)
+    start = moment(value["start"])
     if value.get("end"):
-        end = moment(value["end"]).astimezone(UTC)
+        end = moment(value["end"])
         if end <= start:
             raise ValueError("the end is not after the start")
-        return max(end, start + timedelta(minutes=at_least))
+        return max(end, start + timedelta(minutes=at_least)) if at_least else end
     return start + timedelta(minutes=minutes_of(value, at_least))
 
 

@@ -66,7 +66,7 @@ def _skipped(plan: Plan, rule: Plan, scope: Scope) -> Iterator[Unmapped]:
     if rule.get("unmapped") != "skip" or rule.get("default") is not None:
         return
     try:
-        values = source(rule)(scope)
+        values = source(rule)(scope, scope.focus)
     except (PathError, Problems):
         return  # the rule stands in a block whose thing is not known here
     if "cells" in rule:
