@@ -67,7 +67,7 @@ class Faker:
         """
         seed = self.number("shaped", text)
         hexadecimal = _is_hexadecimal(text)
-        out = []
+        out: list[str] = []
         for character in text:
             if character.isdigit():
                 digit, seed = seed % 10, seed // 10 or self.number("more", text, str(len(out)))
