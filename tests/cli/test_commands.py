@@ -27,8 +27,8 @@ WORKED = ROOT / "tests" / "peers" / "siu_s12.hl7"
 NOW = "2025-11-20T15:30:00-03:00"
 
 
-def run(*arguments: object) -> click.testing.Result:
-    result = CliRunner().invoke(front_door, [str(argument) for argument in arguments], prog_name="plugin-host")
+def run(*arguments: object, **env: str) -> click.testing.Result:
+    result = CliRunner().invoke(front_door, [str(argument) for argument in arguments], prog_name="plugin-host", env=env)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
 
@@ -153,16 +153,31 @@ def test_a_folder_that_the_system_refuses_is_a_matter_of_configuration(tmp_path)
 
 
 def test_without_a_store_or_with_a_broken_site_the_exit_code_is_3(site):
-    no_store = plugin_host("status", "--site", site, env={"PLUGIN_HOST_DATA": str(site / "nowhere")})
+    no_store = run("status", "--site", site, PLUGIN_HOST_DATA=str(site / "nowhere"))
     edit(site / "site.yaml", "stations:", "statoins:")
-    broken = [plugin_host(*command, "--site", site) for command in (["status"], ["check"], ["run"], ["test"])]
+    broken = [run(command, "--site", site) for command in ("status", "check", "test", "reconcile")]
 
-    assert no_store.code == 3
-    assert "plugin-host run makes one" in no_store.err
+    assert no_store.exit_code == 3
+    assert "plugin-host run makes one" in no_store.stderr
     for result in broken:
-        assert (result.code, result.out) == (3, "")
-        assert f"{site}/site.yaml:" in result.err
-        assert "did you mean 'stations'?" in result.err
+        assert (result.exit_code, result.stdout) == (3, "")
+        assert f"{site}/site.yaml:" in result.stderr
+        assert "did you mean 'stations'?" in result.stderr
+
+
+def test_a_host_does_not_start_with_a_broken_site(site):
+    edit(site / "site.yaml", "stations:", "statoins:")
+    result = plugin_host("run", "--site", site)
+
+    assert (result.code, result.out) == (3, "")
+    assert "did you mean 'stations'?" in result.err
+
+
+def test_who_stops_reading_is_not_shown_an_error():
+    done = subprocess.run(f"{SCRIPT} explain | head -1", shell=True, capture_output=True, text=True, check=True)
+
+    assert done.stdout.startswith("E001 ")
+    assert done.stderr == ""
 
 
 def test_no_color_is_used_where_nobody_wants_it():
