@@ -142,7 +142,7 @@ def _authority(namespace: str, universal: str, context: Context) -> Mapping[str,
                 if row[column] == text:
                     return row
     what = "the identifier's authority" if namespace or universal else "an identifier without authority"
-    raise UnknownCode(context.table, what)
+    raise UnknownCode(context.table, what, universal or namespace or None)
 
 
 def coding(value: Repetition, context: Context) -> Json | None:
@@ -171,7 +171,7 @@ def _codings(value: Repetition, context: Context) -> list[Json]:
         system = {"system": systems[name]} if name else {}
         found.append({**system, "code": code, **({"display": display} if display else {})})
     if unknown and not found:
-        raise UnknownCode(context.table, "the code's system")
+        raise UnknownCode(context.table, "the code's system", part(value, 3) or part(value, 6))
     return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from messages.problem import Problem, Problems
-from transformers import er7, fhir_validation
+from transformers import er7, fhir_validation, unmapped
 from transformers.base import Admission, Filtered, Given, Transformed
 from transformers.hl7_scope import Loop, Scope, first, grouped
 from transformers.hl7_values import DELETED, Give, Plan, Run, condition, problem, rule, source, text, texts
@@ -142,6 +142,10 @@ class Hl7ToFhir:
             raise Problems(run.problems)
         encoded = json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
         return Transformed(encoded=encoded, control_id=given.control_id, action=action)
+
+    def has_row(self, table: str, code: str) -> bool:
+        """Say whether a table has a row for a code that a message was parked for (see `messages.problem.Unmapped`)."""
+        return unmapped.has_row(self._plan, table, code)
 
     def follow(self, document: Any, given: Given) -> Followed:
         """Return what a message did with the plan, as far as it got: a problem on the way is not raised."""

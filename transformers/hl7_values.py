@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from messages.problem import Place, Problem
+from messages.problem import Place, Problem, Unmapped
 from transformers.fhir_formats import FHIR_FORMATS, Context
 from transformers.format import Repetition, UnknownCode
 from transformers.hl7_scope import Scope, first, is_null, read
@@ -42,9 +42,9 @@ class Run:
             self._known[name] = self.lets[name](self, self.root)
         return self._known[name]
 
-    def wrong(self, code: str, rule: Plan, text: str) -> None:
+    def wrong(self, code: str, rule: Plan, text: str, unmapped: tuple[Unmapped, ...] = ()) -> None:
         """Note a problem of a rule; `code:` of the rule stands before ours."""
-        found = problem(rule.get("code") or code, text, rule)
+        found = replace(problem(rule.get("code") or code, text, rule), unmapped=unmapped)
         if found not in self.problems:
             self.problems.append(found)
 
@@ -130,7 +130,7 @@ def _converter(plan: Plan, tables: Plan) -> Callable[[Run, Scope, list[Any]], li
                 given = one(run, scope, value)
             except UnknownCode as unknown:
                 if plan["unmapped"] == "error":
-                    run.wrong("E303", plan, f"{name}: {plan['source']}: {unknown}")
+                    run.wrong("E303", plan, f"{name}: {plan['source']}: {unknown}", _missing(unknown))
             except ValueError as error:
                 code = getattr(error, "code", "E304")
                 run.wrong(code, plan, f"{name}: as: {plan.get('as', plan['type'])} of {plan['source']}: {error}")
@@ -141,6 +141,15 @@ def _converter(plan: Plan, tables: Plan) -> Callable[[Run, Scope, list[Any]], li
         return found
 
     return convert
+
+
+def _missing(unknown: UnknownCode) -> tuple[Unmapped, ...]:
+    """Return the code that a table has no row for, as the store keeps it."""
+    if not unknown.code:
+        return ()
+    file = unknown.table.rpartition(".")[0] or unknown.table
+    table = unknown.table.removeprefix("of ") if unknown.table.startswith("of ") else f"tables/{file}.csv"
+    return (Unmapped(table=table, code=unknown.code),)
 
 
 def _plain(plan: Plan) -> Callable[[Run, Scope, Any], Any]:
@@ -160,7 +169,7 @@ def _looked_up(plan: Plan) -> Callable[[Run, Scope, Any], Any]:
             return typed(kind, cells[code]) if cells[code] else None
         if keeps:
             return typed(kind, code)
-        raise UnknownCode(table, "the value")
+        raise UnknownCode(table, "the value", code)
 
     return look_up
 

@@ -92,6 +92,8 @@ def table_of(rule: Plan) -> str:
         return str(rule["name"])
     if name == "of this name":
         return f"let {rule['name']}"
+    if name.startswith("of "):  # of plans from HL7 to FHIR
+        return name.removeprefix("of ")
     return f"tables/{name.rpartition('.')[0]}.csv"
 
 

@@ -39,12 +39,26 @@ def completed(plan: Plan, scope: Scope, problems: Iterable[Problem]) -> list[Pro
 
 
 def has_row(plan: Plan, table: str, code: str) -> bool:
-    """Say whether a table of the plan, named as in `Unmapped.table`, has a row for a code."""
-    if table.startswith("tables/"):
-        rows: Mapping[str, Any] = plan["tables"].get(table.removeprefix("tables/").removesuffix(".csv"), {})
-        return code in rows or unicodedata.normalize("NFC", code) in rows
-    rules = [*plan["let"].values(), plan["zone"], *(rule for parts in plan["maps"].values() for rule in _rules(parts))]
-    return any(code in rule["cells"] for rule in rules if "cells" in rule and table_of(rule) == table)
+    """Say whether a table of the plan, named as in `Unmapped.table`, has a row for a code; of plans of both ways."""
+    name = table.removeprefix("tables/").removesuffix(".csv")
+    composed = unicodedata.normalize("NFC", code)
+    rows: Any = plan["tables"].get(name, {}) if table.startswith("tables/") else {}
+    if isinstance(rows, list):  # tables that are read backwards: the code may stand in any column
+        rows = {cell for row in rows for cell in row.values()}
+    places = [rows, *(rule["cells"] for rule in _looking_up(plan) if table_of(rule) == table)]
+    return any(code in place or composed in place for place in places)
+
+
+def _looking_up(value: Any) -> Iterator[Plan]:
+    """Yield the rules and names of a plan that look something up."""
+    if isinstance(value, Mapping):
+        if "cells" in value:
+            yield value
+        for inner in value.values():
+            yield from _looking_up(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _looking_up(inner)
 
 
 def _behind(plan: Plan, trees: Sequence[Any], scope: Scope) -> Iterator[Unmapped]:

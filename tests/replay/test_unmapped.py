@@ -7,6 +7,7 @@ import json
 import logging
 import pickle
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,11 @@ from store import unmapped
 from store.retention import prune
 from tests.cli.console_script import RunningHost, wait_until
 from tests.replay.kit import CHANNEL, ROOT, bundle
+from transformers import er7, hl7_to_fhir
+from transformers.base import Given
+from transformers.hl7_mapping_examples import changed
+from transformers.mapping_check import check_mapping
+from transformers.mapping_site import load_site
 
 SECRET = "SECRET-CODE-77"
 
@@ -184,6 +190,30 @@ def test_a_code_that_nobody_waits_for_is_forgotten_with_its_messages(running):
     store.close()
 
     assert [row.code for row in left] == ["XX02"], "one still waits for it"
+
+
+HL7_SITE = ROOT / "tests" / "hl7_mapping_site"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "table", "code"),
+    [
+        ("SCH-25.4", "LOST", "tables/states.csv", "LOST"),
+        ("SCH-2", "PS-1^NOBODY", "tables/authorities.csv", "NOBODY"),
+        ("AIS-3", "CT01^Head^99OTHER", "tables/systems.csv", "99OTHER"),
+    ],
+)
+def test_from_hl7_to_fhir_a_code_without_a_row_is_told_too(path, value, table, code):
+    transformer = hl7_to_fhir.compile_plan(check_mapping(HL7_SITE / "base.yaml", load_site(HL7_SITE, {})).plan)
+    segments = changed(er7.parse((HL7_SITE / "samples/book.hl7").read_bytes()).segments, path, value)
+    given = Given(now=datetime(2025, 11, 20, tzinfo=UTC), control_id="1", destination="blume")
+    with pytest.raises(Problems) as refused:
+        transformer.transform(transformer.check(er7.encode(segments)), given)
+
+    assert {one for problem in refused.value.problems for one in problem.unmapped} == {Unmapped(table=table, code=code)}
+    assert not transformer.has_row(table, code)
+    for known in ("SCHEDULED", "PS", "99STUDY"):
+        assert any(transformer.has_row(f"tables/{name}.csv", known) for name in ("states", "authorities", "systems"))
 
 
 # -- codes are of messages ---------------------------------------------------------------------------------------
