@@ -128,7 +128,7 @@ class Disk:
         left = {}
         for name in sorted(self._names.keys() | self._safe_names.keys()):
             file = chance.choice((self._names, self._safe_names)).get(name)
-            if file is not None and not name.endswith("-shm"):
+            if file is not None and not name.endswith("-shm") and "/" not in name:
                 left[name] = _torn(file, chance)
         return left
 
@@ -154,8 +154,9 @@ def _apply(content: bytearray, op: str, offset: int, data: bytes) -> None:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """Return the files of a folder, without shared memory."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith("-shm")}
+    """Return the store's files, without shared memory. What stands in folders of its own can be made again."""
+    files = [path for path in folder.iterdir() if path.is_file() and not path.name.endswith("-shm")]
+    return {path.name: path.read_bytes() for path in files}
 
 
 @dataclass(slots=True)

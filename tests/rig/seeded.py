@@ -23,12 +23,12 @@ BUGS = (
             (
                 "store/writer.py",
                 """\
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._wait_for_others(0)
 """,
                 """\
         if self._connection.in_transaction:
             self._connection.execute("COMMIT")
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._wait_for_others(0)
 """,
             ),
             (
@@ -91,11 +91,11 @@ BUGS = (
         name="no answer counts as accepted",
         edits=(
             (
-                "channels/lane.py",
+                "channels/verdict.py",
                 """event=Event.UNANSWERED,
-            reason=f"no answer""",
+        reason=f"no answer""",
                 """event=Event.ACCEPTED,
-            reason=f"no answer""",
+        reason=f"no answer""",
             ),
         ),
         caught_by=("tests/engine/test_lanes.py",),
@@ -120,15 +120,14 @@ BUGS = (
             (
                 "channels/lane.py",
                 """\
-            reply = await line.send(prepared.encoded or b"", prepared.control_id or "")
+                reply = await line.send(job.prepared.encoded or b"", job.prepared.control_id or "")
 """,
                 """\
-            from messages.identity import control_id
+                from messages.identity import control_id
 
-            fresh = control_id() if work.delivery.attempts else prepared.control_id or ""
-            bytes_ = prepared.encoded or b""
-            encoded = bytes_.replace((prepared.control_id or "").encode(), fresh.encode())
-            reply = await line.send(encoded, fresh)
+                old = job.prepared.control_id
+                new = control_id() if job.work.delivery.attempts else old
+                reply = await line.send(job.prepared.encoded.replace(old.encode(), new.encode()), new)
 """,
             ),
         ),
@@ -161,11 +160,14 @@ BUGS = (
             (
                 "channels/lane.py",
                 """\
-(*prepared.steps, claim)):
+        held = await self._commit(answers, [*steps, *claims])
 """,
                 """\
-(*prepared.steps, claim, Step(
-            delivery=work.delivery.id, status=Status.PENDING, event=Event.ACCEPTED))):
+        held = await self._commit(answers, [*steps, *claims])
+        from messages.lifecycle import Status
+
+        early = [(job.work.delivery.id, Status.PENDING, Event.ACCEPTED) for job in jobs]
+        await self._commit([], [Step(delivery=d, status=s, event=e) for d, s, e in early])
 """,
             ),
         ),
@@ -181,21 +183,24 @@ BUGS = (
             (
                 "channels/lane.py",
                 """\
-        if not await self._commit(answer, (*prepared.steps, claim)):
+        held = await self._commit(answers, [*steps, *claims])
 """,
                 """\
-        await self._commit(answer)
-        await line.send(prepared.encoded, prepared.control_id)
-        if not await self._commit(None, (*prepared.steps, claim)):
+        await self._commit(answers)
+        for job in jobs:
+            await line.send(job.prepared.encoded, job.prepared.control_id)
+        held = await self._commit([], [*steps, *claims])
 """,
             ),
             (
                 "channels/lane.py",
                 """\
-            reply = await line.send(prepared.encoded or b"", prepared.control_id or "")
+                reply = await line.send(job.prepared.encoded or b"", job.prepared.control_id or "")
 """,
                 """\
-            reply = Reply(raw=b'', event=Event.ACCEPTED)
+                from connectors.base import Reply
+
+                reply = Reply(raw=b"", event=Event.ACCEPTED)
 """,
             ),
         ),
