@@ -76,8 +76,9 @@ def _watch(site: Path, run: Any) -> None:
         except Failure as failure:
             failure.show()
 
+    seen = changes(site, wait)  # what changes while the tests run counts
     once()
-    for changed in changes(site, wait):
+    for changed in seen:
         click.echo(f"\n-- {', '.join(path.name for path in changed)} changed --", err=True)
         once()
 

@@ -23,13 +23,16 @@ def state(folder: Path) -> dict[Path, tuple[int, int]]:
 
 
 def changes(folder: Path, wait: Callable[[], bool]) -> Iterator[list[Path]]:
-    """Yield the files that were changed, made or deleted, whenever some were.
+    """Return an iterator of the files that were changed, made or deleted since the call, whenever some were.
 
     Args:
         folder: looked at with all that is in it.
         wait: waits between two looks; says whether to go on. Editors write in steps, so it should take a moment.
     """
-    before = state(folder)
+    return _changes(folder, wait, state(folder))
+
+
+def _changes(folder: Path, wait: Callable[[], bool], before: dict[Path, tuple[int, int]]) -> Iterator[list[Path]]:
     while wait():
         now = state(folder)
         changed = sorted(path for path in {*before, *now} if before.get(path) != now.get(path))
