@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from simulators.powerserver import PowerServer
-from tests.cli.console_script import RunningHost
+from tests.cli.console_script import ROOT, RunningHost
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +28,9 @@ def own_host(tmp_path):
     with PowerServer() as peer, RunningHost(tmp_path / "data", peer.port) as running:
         running.peer = peer
         yield running
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A copy of the shipped site."""
+    return Path(shutil.copytree(ROOT / "mappings", tmp_path / "mappings"))
