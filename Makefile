@@ -3,7 +3,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 # What the tests need beside Python: a browser, a second opinion on HL7, a way to kill at a system call.
-DEBIAN := chromium fonts-dejavu-core tshark strace gcc libc6-dev
+DEBIAN := chromium curl fonts-dejavu-core tshark strace gcc libc6-dev
 
 .PHONY: help venv venv-dev demo test check fix docs bench soak lock debian
 
