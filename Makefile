@@ -2,6 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+ROOMS := messages connectors transformers store channels console host simulators
 # What the tests need beside Python: a browser, a second opinion on HL7, a way to kill at a system call.
 DEBIAN := chromium curl fonts-dejavu-core tshark strace gcc libc6-dev
 
@@ -18,6 +19,7 @@ help:  ## Show this list
 	    else echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 3; fi; }
 	$(PIP) --require-hashes -r requirements/runtime.txt
 	$(PIP) --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q plugin_host.py $(ROOMS)
 	@touch $@
 
 .venv/development: .venv/runtime requirements/development.txt
