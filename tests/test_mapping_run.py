@@ -360,17 +360,6 @@ def test_a_mistake_in_a_named_value_is_told_at_the_name(mapped, tmp_path):
     ]
 
 
-def test_every_rule_can_be_explained(mapped):
-    given = Given(now=NOW, control_id="C1", destination="ris", focus=0)
-    explained = {one.target: one for one in mapped().transformer.explain(DOCUMENT, given)}
-
-    assert explained["SCH-11.4"].source == "%appt.start"
-    assert explained["SCH-11.4"].conversion == "as: timestamp"
-    assert explained["SCH-11.4"].gave == [["20251201090000-0300"]]
-    assert explained["AIS-3.1"].conversion == "table: codes.ris"
-    assert explained["RGS-1"].source == "number"
-
-
 def test_a_plan_of_another_language_is_refused(mapped):
     with pytest.raises(ValueError, match="check it anew"):
         compile_plan({"language": 0})

@@ -46,7 +46,7 @@ def each(convert: Callable[[Any, FormatContext], Repetition]) -> Function:
     def function(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
         found = []
         for value in values:
-            repetition = convert(_element(value), context)
+            repetition = convert(value if isinstance(value, dict) else _element(value), context)
             if repetition:
                 found.append(repetition)
         return found
@@ -69,8 +69,8 @@ def _name_parts(name: Mapping[str, Any]) -> list[str]:
         name.get("family") or "",
         given[0] if given else "",
         " ".join(given[1:]),
-        " ".join(name.get("suffix") or []),
-        " ".join(name.get("prefix") or []),
+        " ".join(name.get("suffix") or ()),
+        " ".join(name.get("prefix") or ()),
     ]
 
 
@@ -93,16 +93,13 @@ def xad(address: Mapping[str, Any], context: FormatContext) -> Repetition:  # no
     """Address as XAD. An address that is only text goes into XAD.1.1."""
     lines = address.get("line") or [address.get("text") or ""]
     kind = "M" if address.get("type") == "postal" else ADDRESS_TYPES.get(address.get("use") or "", "")
-    parts = [
-        lines[0],
-        " ".join(lines[1:]),
-        address.get("city") or "",
-        address.get("state") or "",
-        address.get("postalCode") or "",
-        address.get("country") or "",
-    ]
+    city, state = address.get("city") or "", address.get("state") or ""
+    code, country = address.get("postalCode") or "", address.get("country") or ""
     district = address.get("district") or ""
-    return _trimmed([*([part] for part in parts), [kind], [""], [district]]) if district or any(parts) else []
+    line, other = lines[0], " ".join(lines[1:])
+    if not (line or other or city or state or code or country or district):
+        return []
+    return _trimmed([[line], [other], [city], [state], [code], [country], [kind], [""], [district]])
 
 
 def xtn(point: Mapping[str, Any], context: FormatContext) -> Repetition:
@@ -193,13 +190,18 @@ def xcn(person: Mapping[str, Any], context: FormatContext) -> Repetition:
     identifiers = [] if human else person.get("identifier") or []
     if not people:
         raise ValueError("the person has no name")
-    official = next((name for name in people if name.get("use") == "official"), people[0])
-    name_type = NAME_TYPES.get(official.get("use"), "U")
-    names = [[part] for part in _name_parts(official)]
+    name = people[0]
+    if len(people) > 1:
+        name = next((one for one in people if one.get("use") == "official"), name)
+    family, first, further, suffix, prefix = _name_parts(name)
+    names = [[family], [first], [further], [suffix], [prefix]]
+    name_type = NAME_TYPES.get(name.get("use"), "U")
     if not identifiers:
         return [[""], *names, [""], [""], [""], [name_type]]
-    rows = context.table or {}
-    identifier = next((one for one in identifiers if one.get("system") in rows), identifiers[0])
+    identifier = identifiers[0]
+    if len(identifiers) > 1:
+        rows = context.table or {}
+        identifier = next((one for one in identifiers if one.get("system") in rows), identifier)
     row = _authority(identifier.get("system"), context)
     authority = _hierarchic(row) or [""]
     code = _identifier_type(identifier, row)

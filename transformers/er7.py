@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -172,12 +172,6 @@ def encode(segments: Sequence[Segment], charset: str | None = None) -> bytes:
     return _to_bytes(text, charset if charset is not None else _declared(header), separators[0])
 
 
-def read(text: str) -> Field:
-    """Return a field as `parse` gives it, from a text with the usual separators."""
-    field: Field = _reader(DEFAULT_SEPARATORS, "utf-8")(f"ZZZ{DEFAULT_SEPARATORS[0]}{text}")[1]
-    return field
-
-
 def escaped(leaf: str) -> str:
     """Return a text as it is written with the usual separators."""
     return leaf if leaf.isalnum() or not is_special(leaf) else escape(leaf)
@@ -253,21 +247,15 @@ def _repetition_writer(marks: Separators) -> Callable[[Repetition], str]:
     """Return a function that writes a repetition."""
     find, escape = escapes(marks)
     component_mark, subcomponent_mark = marks.component, marks.subcomponent
-    join_components, join_subcomponents = component_mark.join, subcomponent_mark.join
-    # With these gone there is nothing left in the joined text that is not escaped.
-    find_others = escapes(replace(marks, component="", subcomponent=""))[0]
+    join_components, join_subcomponents, join_leaves = component_mark.join, subcomponent_mark.join, "".join
+    empty_end = subcomponent_mark + component_mark
 
     def write(repetition: Repetition) -> str:
+        if find(join_leaves(map(join_leaves, repetition))):
+            repetition = [[escape(leaf) if find(leaf) else leaf for leaf in component] for component in repetition]
         text = join_components(map(join_subcomponents, repetition))
-        if (
-            find_others(text)
-            or text.count(component_mark) != len(repetition) - 1
-            or text.count(subcomponent_mark) != sum(map(len, repetition)) - len(repetition)
-        ):
-            parts = ([escape(leaf) if find(leaf) else leaf for leaf in component] for component in repetition)
-            text = join_components([join_subcomponents(leaves).rstrip(subcomponent_mark) for leaves in parts])
-        elif subcomponent_mark + component_mark in text or text[-1:] == subcomponent_mark:
-            text = join_components([join_subcomponents(leaves).rstrip(subcomponent_mark) for leaves in repetition])
+        if subcomponent_mark in text and empty_end in text + component_mark:
+            text = join_components([join_subcomponents(part).rstrip(subcomponent_mark) for part in repetition])
         return text.rstrip(component_mark)
 
     return write

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,4 @@ def escapes(separators: Separators) -> tuple[Callable[[str], object], Callable[[
     special = re.compile(f"[{characters}]")
     to_escape = re.compile(f"\r\n|[{characters}]")
 
-    def escape(text: str) -> str:
-        return to_escape.sub(lambda match: escaped[match.group()], text)
-
-    return special.search, escape
+    return special.search, partial(to_escape.sub, lambda match: escaped[match.group()])

@@ -12,7 +12,7 @@ from typing import Any
 
 from transformers.fhir_path_choices import CHOICES
 from transformers.fhir_path_functions import SIMPLE
-from transformers.fhir_path_members import compile_extensions, leading_names
+from transformers.fhir_path_members import compile_extensions, leading_names, path_from_name
 from transformers.fhir_path_scope import Compiler, Scope, Test, Values
 from transformers.fhir_path_values import identity, single
 
@@ -140,13 +140,24 @@ def compile_coalesce(compiler: Compiler, tree: Tree) -> Values:
 
 
 def compile_resolve(compiler: Compiler, tree: Tree) -> Values:
-    base = _base(compiler, tree)
+    base, path = _base(compiler, tree), path_from_name(tree[2])
 
     def run(scope: Scope, this: Any) -> list[Any]:
         given = base(scope, this)
         return scope.references.resolve(given) if given else []
 
-    return run
+    if path is None:
+        return run
+    # Where %appt.participant.actor leads is asked for by each name for one of them: found out once.
+    key = f"{path}.resolve()"
+
+    def run_once(scope: Scope, this: Any) -> list[Any]:
+        found = scope.values.get(key)
+        if found is None:
+            found = scope.values[key] = run(scope, this)
+        return found
+
+    return run_once
 
 
 def compile_extension(compiler: Compiler, tree: Tree) -> Values:

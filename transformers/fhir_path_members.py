@@ -82,10 +82,20 @@ def _root(name: str) -> Values:
     return run
 
 
+def path_from_name(tree: Tree | None) -> str | None:
+    """Return `name.a.b` of a path %name.a.b; None for any other expression."""
+    if tree is None or tree[0] not in {"name", "member"}:
+        return None
+    if tree[0] == "name":
+        return str(tree[2])
+    base = path_from_name(tree[2])
+    return base and f"{base}.{tree[3]}"
+
+
 def _walk(base: Values | None, names: list[str]) -> Values:
     steps = tuple(names)
     if base is None:
-        return lambda _, this: follow(steps, this)
+        return _leading(*steps) if len(steps) == 1 else lambda _, this: follow(steps, this)
     return lambda scope, this: follow_all(steps, base(scope, this))
 
 
@@ -139,8 +149,26 @@ def follow_all(names: Iterable[str], items: list[Any]) -> list[Any]:
 
 def _follow_many(names: Iterable[str], items: list[Any]) -> list[Any]:
     for name in names:
-        items = [part for item in items for part in follow((name,), item)]
+        found: list[Any] = []
+        for item in items:
+            value = item.get(name) if isinstance(item, dict) else None
+            if value is None or isinstance(value, list):
+                found += follow((name,), item)
+            else:
+                found.append(value)
+        items = found
     return items
+
+
+def _leading(name: str) -> Values:
+    """Compile a single name, the most frequent criterion of where()."""
+    names = (name,)
+
+    def run(_: Scope, this: Any) -> list[Any]:
+        value = this.get(name) if isinstance(this, dict) else None
+        return follow(names, this) if value is None or isinstance(value, list) else [value]
+
+    return run
 
 
 def _choice(item: dict[str, Any], name: str) -> Any:

@@ -38,7 +38,7 @@ def compile_equality(compiler: Compiler, tree: Tree) -> Test:
     wanted = operator == "="
     if right[0] == "literal" and right[2] == "String":
         text, names = right[3], leading_names(left)
-        if names is not None:
+        if names is not None and len(names) > 1:
             return _chain_is_text(names, text, wanted=wanted)
         first = compiler.values(left)
 
@@ -192,10 +192,12 @@ def compile_joined(compiler: Compiler, tree: Tree) -> Values:
     first, second = compiler.values(tree[3]), compiler.values(tree[4])
 
     def run(scope: Scope, this: Any) -> list[Any]:
-        texts = [single(values(scope, this), "'&'") for values in (first, second)]
-        if not all(text is None or isinstance(text, str) for text in texts):
+        left, right = single(first(scope, this), "'&'"), single(second(scope, this), "'&'")
+        if isinstance(left, str) and isinstance(right, str):
+            return [left + right]
+        if not all(text is None or isinstance(text, str) for text in (left, right)):
             raise PathError("'&' works on strings")
-        return ["".join(text for text in texts if text)]
+        return [left or right or ""]
 
     return run
 

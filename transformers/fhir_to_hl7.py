@@ -16,7 +16,7 @@ from transformers import er7, fhir_json, fhir_validation, unmapped
 from transformers.base import Admission, Filtered, Given, Transformed
 from transformers.fhir_path import PathError, Scope, compile_path, compile_test
 from transformers.hl7_validation import Validator
-from transformers.mapping_given import Compiler, Watch
+from transformers.mapping_given import Compiler
 from transformers.mapping_run import Plan, Run, place, problem
 from transformers.mapping_segments import Build, Builder
 from transformers.mapping_text import Numbers, Part
@@ -27,22 +27,6 @@ from transformers.timestamps import local
 KIND = "fhir-to-hl7"
 #: Of plans; another one was made by another release and must be checked anew.
 LANGUAGE = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """One rule at work, for `try --explain`."""
-
-    #: `SCH-11.4`.
-    target: str
-    #: `file:line:column` of the rule.
-    place: str
-    #: FHIRPath, or what the rule has instead.
-    source: str
-    #: What was done with it: a format, a table, or nothing.
-    conversion: str
-    #: What it gave, in er7's shapes. Of the message: shown, never logged.
-    gave: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,24 +177,6 @@ class FhirToHl7:
         """Say whether a table has a row for a code that a message was parked for (see `messages.problem.Unmapped`)."""
         return unmapped.has_row(self._plan, table, code)
 
-    def explain(self, document: Any, given: Given) -> list[Explained]:
-        """Return what each rule gave, in the order of the message; nothing when the message is not sent."""
-        seen: list[Explained] = []
-        run = self._start(document, given)
-        line = self._line(run.scope)
-        if line["do"] is not None:
-            part = self._plan["destinations"][given.destination]
-            message = self._message(part, line["do"], lambda rule, text: seen.append(_explained(rule, text)))
-            message.build(run, run.scope, (), [], 0)
-        return seen
-
-    def touched(self, document: Any, given: Given) -> set[str]:
-        """Return the places of the rules that gave something, and of the route's line: a test's coverage."""
-        run = self._start(document, given)
-        line = self._line(run.scope)
-        explained = self.explain(document, given) if line["do"] else []
-        return {line["at"], *(rule.place for rule in explained if rule.gave)}
-
     def _start(self, document: Any, given: Given) -> Run:
         scope = self._scope(document, given.focus, known=given.known, now=given.now)
         return Run(scope, given, self._zone)
@@ -227,11 +193,11 @@ class FhirToHl7:
                 return line
         raise Problems.one("E308", "no line of the route is true")
 
-    def _message(self, part: Plan, action: str, watch: Watch | None = None) -> _Message:
+    def _message(self, part: Plan, action: str) -> _Message:
         everywhere = frozenset({*self._plan["let"], *_EVERYWHERE})
         parts, validator = self._plan["maps"][part["maps"][action]], self._validators[part["validators"][action]]
         header = self._header(part, action)
-        compiler = Compiler(action, part["hl7"], self._plan["tables"], everywhere, watch)
+        compiler = Compiler(action, part["hl7"], self._plan["tables"], everywhere)
         Builder(compiler, validator, header).message(parts)  # shows what rules write alike
         compiler = compiler.again()
         return _Message(
@@ -326,18 +292,3 @@ def _spoken(tree: Any) -> str:
     if tree[0] == "member":
         return f"{_spoken(tree[2])}.{tree[3]}" if tree[2] else str(tree[3])
     return "the expression"
-
-
-def _explained(rule: Plan, text: str) -> Explained:
-    conversion = f"as: {rule['as']}" if "as" in rule else f"table: {rule['table']}" if "table" in rule else ""
-    source = rule.get("source") or ("number" if "number" in rule else "value")
-    return Explained(rule["name"], rule["at"], source, conversion, _read(rule, text))
-
-
-def _read(rule: Plan, text: str) -> list[Any]:
-    """Return what a rule wrote in er7's shapes: repetitions, a component or a subcomponent."""
-    if not text:
-        return []
-    field = er7.read(text)
-    _, _, component, subcomponent = rule["to"]
-    return field[0][0] if subcomponent else field[0] if component else field

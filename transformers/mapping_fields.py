@@ -11,23 +11,26 @@ from transformers.hl7_validation import FieldRule
 from transformers.mapping_given import Compiler, given
 from transformers.mapping_place import Place
 from transformers.mapping_run import Plan, Run
-from transformers.mapping_text import Numbers, Part, Write, joined, last_given, writer
+from transformers.mapping_text import Levels, Numbers, Part, Write, joined, last_given, writer
 from transformers.mapping_values import Path
 
 Condition = Callable[[Scope, Any], bool | None]
 
 
-def fields(compiler: Compiler, rules: Sequence[Plan], hl7: Callable[[int], FieldRule | None]) -> dict[int, Part]:
+def fields(
+    compiler: Compiler, rules: Sequence[Plan], levels: Levels, hl7: Callable[[int], FieldRule | None]
+) -> dict[int, Part]:
     """Return what the rules write, by the number of the field.
 
     Args:
         compiler: of the action.
         rules: of one segment, for the action.
+        levels: of the segment and what is around it.
         hl7: gives HL7's rule for a field; None where there is none.
     """
     numbers = dict.fromkeys(rule["to"][0] for rule in rules)
     return {
-        number: _Field(compiler, hl7(number)).part([rule for rule in rules if rule["to"][0] == number])
+        number: _Field(compiler, hl7(number)).part(levels, [rule for rule in rules if rule["to"][0] == number])
         for number in numbers
     }
 
@@ -57,15 +60,15 @@ class _Field:
     compiler: Compiler
     hl7: FieldRule | None
 
-    def part(self, rules: Sequence[Plan]) -> Part:
+    def part(self, levels: Levels, rules: Sequence[Plan]) -> Part:
         """Put the rules together: repetitions, in them components, in them subcomponents."""
-        parts = [(_address(rule), self._rule(rule)) for rule in rules]
+        parts = [(_address(rule), self._rule(levels, rule)) for rule in rules]
         if any(address for address, _ in parts):
             parts = [(address or (1,), part) for address, part in parts]
         return _nested(parts, "~^&")
 
-    def _rule(self, rule: Plan) -> Part:
-        part = self._watched(rule, self._unconditional(rule))
+    def _rule(self, levels: Levels, rule: Plan) -> Part:
+        part = self._unconditional(levels, rule)
         tests = [compile_test(tree) for tree in rule["tests"]]
         if not tests:
             return part
@@ -76,32 +79,20 @@ class _Field:
 
         return guarded
 
-    def _watched(self, rule: Plan, part: Part) -> Part:
-        watch, write = self.compiler.watch, writer(part)
-        if watch is None:
-            return part
-
-        def watched(run: Run, scope: Scope, numbers: Numbers) -> str:
-            text = write(run, scope, numbers)
-            watch(rule, text)
-            return text
-
-        return watched
-
-    def _unconditional(self, rule: Plan) -> Part:
+    def _unconditional(self, levels: Levels, rule: Plan) -> Part:
         if "number" in rule:
-            return _number(rule["number"])
+            return _number(rule["number"], levels)
         if "parts" in rule:
-            return self._block(rule)
+            return self._block(levels, rule)
         place = Place(rule, self.hl7)
         if "literal" in rule:
             return self.compiler.known(place, rule["literal"])
         return given(self.compiler, place, rule)
 
-    def _block(self, rule: Plan) -> Write:
+    def _block(self, levels: Levels, rule: Plan) -> Write:
         """Compile `PID-3[]` with `for:` and rules for its components: one repetition for each thing."""
         path, name, most = compile_values(rule["for"]), rule["var"], Place(rule, self.hl7).most
-        inside = writer(self.part([part for part in rule["parts"] if self.compiler.applies(part)]))
+        inside = writer(self.part((*levels, True), [part for part in rule["parts"] if self.compiler.applies(part)]))
 
         def write(run: Run, scope: Scope, numbers: Numbers) -> str:
             found: list[str] = []
@@ -139,6 +130,10 @@ def _nested(parts: Sequence[tuple[tuple[int, ...], Part]], marks: str) -> Part:
     return joined(marks[0], {position: _nested(found, marks[1:]) for position, found in inside.items()})
 
 
-def _number(up: int) -> Write:
-    """Compile `number: true`: which repetition the part is that stands `up` steps around."""
-    return lambda _run, _scope, numbers: str(numbers[-1 - up] if up < len(numbers) else 1)
+def _number(up: int, levels: Levels) -> Part:
+    """Compile `number: true`: which of its kind the part is that stands `up` steps around."""
+    position = len(levels) - 1 - up
+    if position < 0 or not levels[position]:
+        return "1"
+    index = -sum(levels[position:])
+    return lambda _run, _scope, numbers: str(numbers[index])

@@ -20,10 +20,8 @@ from transformers.mapping_run import Plan, Run, names_in
 from transformers.mapping_text import Numbers, Write
 from transformers.mapping_values import Refused, formatted, looked_up, source, texts
 
-#: Looks at what a rule gave, for `try --explain`.
-Watch = Callable[[Plan, str], None]
-#: Gives the texts of a rule's values, escaped.
-Texts = Callable[[Run, Scope], list[str]]
+#: Gives the texts, escaped, of the values that a rule's path gave.
+Texts = Callable[[Run, list[Any]], list[str]]
 
 #: What of a rule's plan does not change what it writes.
 _OF_ONE_RULE = frozenset({"at", "name", "words", "to", "actions", "tests", "code"})
@@ -38,7 +36,6 @@ class Compiler:
     tables: Plan
     #: Names that mean the same in every block.
     everywhere: frozenset[str]
-    watch: Watch | None = None
     #: A text that is known beforehand does not pass the quick look: no message does.
     doubtful: bool = False
     #: How many rules write alike, by what they write; counted while they are compiled.
@@ -84,16 +81,18 @@ class Compiler:
 def given(compiler: Compiler, place: Place, rule: Plan) -> Write:
     """Compile a rule with `from:`, up to its `default:`, `required:` and the number of its values."""
     if "as" in rule and FORMATS[rule["as"]].gives != "text":
-        values, is_right, kind = _repetitions(compiler, place, rule), None, place.kind
+        texts_of, is_right, kind = _repetitions(compiler, place, rule), None, place.kind
     else:
         tests = compiler.tests(place)
-        values, is_right, kind = _texts(compiler, place, rule), _all_of(tests), tests
+        texts_of, is_right, kind = _texts(compiler, place, rule), _all_of(tests), tests
     otherwise = _otherwise(compiler, place, rule, is_right)
-    name, number = rule["name"], compiler.alike(rule, kind)
+    path, name, number = source(rule), rule["name"], compiler.alike(rule, kind)
 
     def write(run: Run, scope: Scope, _: Numbers) -> str:
         try:
-            found = values(run, scope)
+            found = path(scope, scope.focus)
+            if found:
+                found = texts_of(run, found)
         except PathError as error:
             run.wrong("E302", rule, f"{name}: {rule['source']}: {error}")
             return ""
@@ -128,49 +127,39 @@ def _otherwise(compiler: Compiler, place: Place, rule: Plan, is_right: Test | No
 
 
 def _texts(compiler: Compiler, place: Place, rule: Plan) -> Texts:
-    """Compile what gives texts: a path alone, a table, or a format."""
-    path = source(rule)
+    """Compile what makes single texts of values: a format, a table, or nothing but FHIR's own way to write them."""
     if "as" in rule:
         convert, zoned = formatted(rule, compiler.tables, compiler.version), FORMATS[rule["as"]].primitive == "TS"
-
-        def converted(run: Run, scope: Scope) -> list[str]:
-            values = path(scope, scope.focus)
-            if not values:
-                return values
-            return [er7.escaped(text) for text in convert(values, run.zone if zoned else "UTC") if text]
-
-        return converted
+        return lambda run, values: [
+            er7.escaped(text) for text in convert(values, run.zone if zoned else "UTC") if text
+        ]  # fmt: skip
     if "cells" in rule:
         cells = {code: cell if cell is None else compiler.known(place, cell) for code, cell in rule["cells"].items()}
         look_up = looked_up(rule, cells, er7.escaped)
-        return lambda _, scope: look_up(path(scope, scope.focus), "")
+        return lambda _, values: look_up(values, "")
+    return _plain
 
-    def plain(_: Run, scope: Scope) -> list[str]:
-        values = path(scope, scope.focus)
-        if len(values) == 1 and isinstance(values[0], str):
-            return [er7.escaped(values[0])] if values[0] else []
-        return [er7.escaped(text) for text in texts(values) if text]
 
-    return plain
+def _plain(_: Run, values: list[Any]) -> list[str]:
+    if len(values) == 1 and isinstance(values[0], str):
+        return [er7.escaped(values[0])] if values[0] else []
+    return [er7.escaped(text) for text in texts(values) if text]
 
 
 def _repetitions(compiler: Compiler, place: Place, rule: Plan) -> Texts:
-    """Compile `as:` with a format that gives whole repetitions."""
-    path, convert = source(rule), formatted(rule, compiler.tables, compiler.version)
+    """Compile a format that gives whole repetitions."""
+    convert = formatted(rule, compiler.tables, compiler.version)
     is_field, text_of, is_surely_right = place.is_field, place.text, place.is_surely_right
 
-    def give(run: Run, scope: Scope) -> list[str]:
-        values = path(scope, scope.focus)
-        if not values:
-            return values
+    def texts_of(run: Run, values: list[Any]) -> list[str]:
         found = convert(values, "UTC")
         if not is_field:
             found = [place.shaped(repetition) for repetition in found]
         if not all(map(is_surely_right, found)):
             run.doubtful = True
-        return [text for text in map(text_of, found) if text]
+        return list(filter(None, map(text_of, found)))
 
-    return give
+    return texts_of
 
 
 def _all_of(tests: Sequence[Test]) -> Test | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from transformers.fhir_path import Scope, compile_test, compile_values
@@ -9,10 +10,12 @@ from transformers.hl7_validation import FieldRule, SegmentRule, Validator
 from transformers.mapping_fields import all_true, fields, things
 from transformers.mapping_given import Compiler
 from transformers.mapping_run import Plan, Run
-from transformers.mapping_text import Numbers, Part, Write, joined, last_given, writer
+from transformers.mapping_text import Levels, Numbers, Part, Write, joined, last_given, writer
 
 #: Appends segments; is told how many of its kind there are before, and returns how many there are then.
 Build = Callable[[Run, Scope, Numbers, list[str], int], int]
+#: A part of a message, and what its kind is counted under where the kind has more than one part.
+Node = tuple[object, Build]
 
 
 class Builder:
@@ -33,50 +36,44 @@ class Builder:
         """Compile a whole message. It begins with an MSH, even where no rule writes one."""
         if not parts or parts[0].get("segment") != "MSH":
             parts = [{"segment": "MSH", "rules": [], "tests": [], "for": None}, *parts]
-        return self._group(parts)
+        return _in_order(self._nodes(parts, ()), counted=False)
 
-    def _group(self, parts: Sequence[Plan]) -> Build:
-        """Compile the parts of a message or group, in order."""
-        nodes: list[tuple[int, Build]] = []
-        kinds: dict[str, int] = {}
+    def _nodes(self, parts: Sequence[Plan], levels: Levels) -> list[Node]:
+        """Compile the parts of a message or group, in order, without those that no rule of the action writes."""
+        parts = [part for part in parts if self._applies(part)]
+        kinds = Counter(map(_name, parts))
+        nodes: list[Node] = []
         for part in parts:
-            node = self._node(part)
-            if node is not None:
-                nodes.append((kinds.setdefault(_name(part), len(kinds)), node))
-
-        if len(kinds) == len(nodes):
-            return _each_once([node for _, node in nodes])
-
-        def build(run: Run, scope: Scope, numbers: Numbers, out: list[str], before: int) -> int:
-            inside = (*numbers, before + 1)
-            counts = [0] * len(kinds)
-            length = len(out)
-            for kind, node in nodes:
-                counts[kind] = node(run, scope, inside, out, counts[kind])
-            return before + (len(out) > length)
-
-        return build
-
-    def _node(self, part: Plan) -> Build | None:
-        """Compile a segment or group, with its `for:` and `when:`; None when no rule of it applies to the action."""
-        if not self._applies(part):
-            return None
-        node = self._segment(part) if "segment" in part else self._group(part["parts"])
-        if part["for"] is not None:
-            node = _repeated(part, node)
-        return _guarded(part, node) if part["tests"] else node
+            several = kinds[_name(part)] > 1
+            counted = several or part["for"] is not None
+            inside = (*levels, counted)
+            if "segment" in part:
+                node = self._segment(part, inside)
+            elif counted or part["tests"]:
+                node = _in_order(self._nodes(part["parts"], inside), counted=counted)
+            else:
+                # Its segments stand as they would without the group.
+                nodes += self._nodes(part["parts"], inside)
+                continue
+            if part["for"] is not None:
+                node = _repeated(part, node)
+            if part["tests"]:
+                node = _guarded(part, node)
+            nodes.append(((id(parts), _name(part)) if several else None, node))
+        return nodes
 
     def _applies(self, part: Plan) -> bool:
         if "segment" in part:
             return part["segment"] == "MSH" or any(map(self._compiler.applies, part["rules"]))
         return any(map(self._applies, part["parts"]))
 
-    def _segment(self, part: Plan) -> Build:
-        name = part["segment"]
-        write = writer(self._text(name, [rule for rule in part["rules"] if self._compiler.applies(rule)]))
+    def _segment(self, part: Plan, levels: Levels) -> Build:
+        name, counted = part["segment"], levels[-1]
+        rules = [rule for rule in part["rules"] if self._compiler.applies(rule)]
+        write = writer(self._text(name, rules, levels))
 
         def build(run: Run, scope: Scope, numbers: Numbers, out: list[str], before: int) -> int:
-            text = write(run, scope, (*numbers, before + 1))
+            text = write(run, scope, (*numbers, before + 1) if counted else numbers)
             if text == name:
                 return before
             out.append(text)
@@ -84,10 +81,10 @@ class Builder:
 
         return build
 
-    def _text(self, name: str, rules: Sequence[Plan]) -> Part:
+    def _text(self, name: str, rules: Sequence[Plan], levels: Levels) -> Part:
         """Compile what a segment's rules write."""
         hl7 = self._validator.segment(name)
-        parts = fields(self._compiler, rules, lambda number: hl7.fields[number - 1] if hl7 else None)
+        parts = fields(self._compiler, rules, levels, lambda number: hl7.fields[number - 1] if hl7 else None)
         if name == "MSH":
             # MSH-1 is the separator between the segment's name and MSH-2.
             parts = {number - 1: part for number, part in self._with_host(parts).items()}
@@ -112,19 +109,39 @@ class Builder:
             part = parts.get(number, "")
             if not isinstance(part, str):
                 parts[number] = _needed(part)
-            elif _is_missing(part):
+            elif not part or '""' in part:
                 self._compiler.doubtful = True
 
 
-def _each_once(nodes: Sequence[Build]) -> Build:
-    """A message or group whose parts are all of different kinds, as nearly always."""
+def _in_order(nodes: Sequence[Node], *, counted: bool) -> Build:
+    """Return what builds the parts of a message or group."""
+    build_all = _counting(nodes) if any(kind for kind, _ in nodes) else _each_once([node for _, node in nodes])
 
     def build(run: Run, scope: Scope, numbers: Numbers, out: list[str], before: int) -> int:
-        inside = (*numbers, before + 1)
         length = len(out)
-        for node in nodes:
-            node(run, scope, inside, out, 0)
+        build_all(run, scope, (*numbers, before + 1) if counted else numbers, out)
         return before + (len(out) > length)
+
+    return build
+
+
+def _each_once(nodes: Sequence[Build]) -> Callable[[Run, Scope, Numbers, list[str]], None]:
+    """Build parts that are all of different kinds, as nearly always."""
+
+    def build(run: Run, scope: Scope, numbers: Numbers, out: list[str]) -> None:
+        for node in nodes:
+            node(run, scope, numbers, out, 0)
+
+    return build
+
+
+def _counting(nodes: Sequence[Node]) -> Callable[[Run, Scope, Numbers, list[str]], None]:
+    """Build parts of which some are of one kind: they are numbered together."""
+
+    def build(run: Run, scope: Scope, numbers: Numbers, out: list[str]) -> None:
+        counts: Counter[object] = Counter()
+        for kind, node in nodes:
+            counts[kind] = node(run, scope, numbers, out, counts[kind] if kind else 0)
 
     return build
 
@@ -132,10 +149,6 @@ def _each_once(nodes: Sequence[Build]) -> Build:
 def _name(part: Plan) -> str:
     name: str = part.get("segment") or part["group"]
     return name
-
-
-def _is_missing(text: str) -> bool:
-    return not text or '""' in text
 
 
 def _tested(part: Part, hl7: FieldRule) -> Part:
@@ -156,7 +169,7 @@ def _tested(part: Part, hl7: FieldRule) -> Part:
 def _needed(write: Write) -> Write:
     def needed(run: Run, scope: Scope, numbers: Numbers) -> str:
         text = write(run, scope, numbers)
-        if _is_missing(text):
+        if not text or '""' in text:
             run.doubtful = True
         return text
 

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from transformers.fhir_path import Scope
 from transformers.mapping_run import Run
 
-#: Which repetition each part around is, from the outside; from 1.
+#: Of the parts around, from the outside: may there be several of its kind, so that they are counted?
+Levels = tuple[bool, ...]
+#: Which of its kind each part around is that is counted, from the outside; from 1.
 Numbers = tuple[int, ...]
 #: Gives text as it stands in the message, escaped; "" for nothing.
 Write = Callable[[Run, Scope, Numbers], str]

@@ -29,7 +29,7 @@ def split(number: str) -> tuple[str, str, str] | None:
     >>> split("+55 11 99999-0000"), split("+1 (416) 555-0100"), split("+44 20 7946 0000")
     (('55', '11', '999990000'), ('1', '416', '5550100'), None)
     """
-    match = _SPLIT.fullmatch(_MARKS.sub("", number.removeprefix("tel:")))
+    match = _SPLIT.fullmatch(number) or _SPLIT.fullmatch(_MARKS.sub("", number.removeprefix("tel:")))
     if match is None:
         return None
     country, area, local = filter(None, match.groups())

@@ -117,11 +117,11 @@ def minutes_of(value: Any, at_least: int = 0) -> int:
     Raises:
         ValueError: neither a duration nor a start and an end, or an end that is not after the start.
     """
-    if isinstance(value, bool) or not isinstance(value, int | Mapping):
+    if isinstance(value, bool) or not isinstance(value, (int, dict)):
         raise ValueError("the value is no Appointment, Period or number of minutes")  # noqa: TRY004
     stated = value if isinstance(value, int) else value.get("minutesDuration")
     if stated is None:
-        assert isinstance(value, Mapping)  # noqa: S101 - for the type checker
+        assert isinstance(value, dict)  # noqa: S101 - for the type checker
         start, end = value.get("start"), value.get("end")
         if not start or not end:
             raise ValueError("there is neither minutesDuration nor both start and end")
@@ -139,7 +139,7 @@ def end_of(value: Any, at_least: int = 0) -> datetime:
     Raises:
         ValueError: no start, or as `minutes_of`.
     """
-    if not isinstance(value, Mapping) or not value.get("start"):
+    if not isinstance(value, dict) or not value.get("start"):
         raise ValueError("there is no start")
     start = moment(value["start"])
     if value.get("end"):
