@@ -5,6 +5,7 @@ Whatever is tried, all that comes of it is a problem with its place.
 
 import itertools
 import json
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ SITE = Path(__file__).parent / "mapping_site"
 BASE = (SITE / "base.yaml").read_text()
 LOADED = load_site(SITE, {})
 #: What attempts try to make.
-CANARY = Path("/tmp/plugin-host-escaped")
+CANARY = Path(tempfile.gettempdir()) / "plugin-host-escaped"
 
 #: Where an expression stands in tests/mapping_site/base.yaml.
 EXPRESSIONS = {

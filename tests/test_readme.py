@@ -132,7 +132,6 @@ def reader(tmp_path):
     somebody.close()
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="the README says curl")
 def test_a_run_step_by_step_shows_what_the_readme_shows(reader):
     reader.leave_running("powerserver")
     reader.leave_running("host")
