@@ -124,26 +124,26 @@ class FhirToHl7:
             things = self._each(Scope(document, {}, _NEVER))
         except PathError as error:
             raise Problems.one("E307", f"each: {error}") from None
-        numbers: dict[int, int | None] = {id(document): None}
-        for number, entry in enumerate(document.get("entry") or []):
-            numbers[id(entry.get("resource"))] = number
-        if not all(id(thing) in numbers for thing in things):
-            raise Problems.one("E307", "each: gives something that is no resource of an entry")
-        return [numbers[id(thing)] for thing in things]
+        numbers: dict[int, int | None] = {
+            id(entry.get("resource")): number for number, entry in enumerate(document.get("entry") or ())
+        }
+        numbers[id(document)] = None
+        try:
+            return [numbers[id(thing)] for thing in things]
+        except KeyError:
+            raise Problems.one("E307", "each: gives something that is no resource of an entry") from None
 
     def _admission(self, document: Any, scope: Scope, focus: int | None) -> Admission:
         key = []
         for path, tree in self._order:
-            found = texts(path(scope))
-            if not found:
-                text = f"the ordering key is empty: order: {_spoken(tree)} gave nothing"
-                raise Problems([Problem(code="E307", text=text, expression=_expression(focus), issue_type="required")])
-            key.append(found[0])
-        index = {name: found[0] for name, path in self._index.items() if (found := texts(path(scope)))}
-        about = texts(self._about(scope)) if self._about else []
-        return Admission(
-            key="|".join(key), index=index, focus=focus, about=about[0] if about else None, identity=_identity(document)
-        )
+            text = _first_text(path(scope))
+            if text is None:
+                told = f"the ordering key is empty: order: {_spoken(tree)} gave nothing"
+                raise Problems([Problem(code="E307", text=told, expression=_expression(focus), issue_type="required")])
+            key.append(text)
+        index = {name: text for name, path in self._index.items() if (text := _first_text(path(scope))) is not None}
+        about = _first_text(self._about(scope)) if self._about else None
+        return Admission(key="|".join(key), index=index, focus=focus, about=about, identity=_identity(document))
 
     # -- on the way ------------------------------------------------------------------------------------------------
 
@@ -273,10 +273,17 @@ def _rules(parts: Sequence[Plan], action: str) -> Iterator[tuple[str, Place]]:
         yield from _rules(part.get("parts", ()), action)
 
 
+def _first_text(values: list[Any]) -> str | None:
+    """Return the first of the values that has a text, as FHIR writes it."""
+    if values and isinstance(values[0], str):
+        return values[0]
+    return next(iter(texts(values)), None)
+
+
 def _identity(document: Any) -> str | None:
     """Return the identity that the sender gave a Bundle (FHIR R4, Bundle.identifier)."""
     identifier = document.get("identifier") if document.get("resourceType") == "Bundle" else None
-    if not isinstance(identifier, Mapping) or not identifier.get("value"):
+    if not isinstance(identifier, dict) or not identifier.get("value"):
         return None
     return f"{identifier.get('system', '')}|{identifier['value']}"
 

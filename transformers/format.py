@@ -47,6 +47,9 @@ class Format:
     accepts: frozenset[str]
     #: HL7 data type of the field it fills; "text": a list of str, for any component.
     gives: str
+    #: For whole repetitions: the most subcomponents that each component ever has; None when that is not certain. Where
+    #: HL7 checks nothing else inside them, such repetitions are not looked at again.
+    widths: tuple[int, ...] | None = None
     #: For `gives="text"`: the HL7 primitive that the text is (DT, TS, NM, IS, ST).
     primitive: str = "ST"
     #: (values, options, context) -> one repetition a value, or one str a value for `gives="text"`. A value that has

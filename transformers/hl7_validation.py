@@ -77,6 +77,12 @@ class DataType:
             return False
         return not self.deep or self._is_right_below(repetition)
 
+    def takes(self, widths: Sequence[int]) -> bool:
+        """Return whether every repetition is right whose components have at most so many subcomponents."""
+        size = len(widths)
+        fits = size <= len(self.widths) and not any(map(gt, widths, self.widths))
+        return fits and not self.quick[size] and all(component >= size for component, _, _ in self.deep)
+
     def _is_right_below(self, repetition: Repetition) -> bool:
         for component, subcomponent, test in self.deep:
             if component < len(repetition) and subcomponent < len(repetition[component]):

@@ -100,18 +100,21 @@ def given(compiler: Compiler, place: Place, rule: Plan) -> Write:
             run.wrong(refused.code, rule, f"{name}: {refused.text}", refused.unmapped)
             return ""
         if len(found) == 1 and (is_right is None or is_right(found[0])):  # as nearly always
-            return found[0]
+            text = found[0]
+            if text:
+                return text
         return otherwise(run, found)
 
     return write if number is None else _once(write, number)
 
 
 def _otherwise(compiler: Compiler, place: Place, rule: Plan, is_right: Test | None) -> Callable[[Run, list[str]], str]:
-    """Return what is done with no text, with several, and with one that HL7 may not allow."""
+    """Return what is done with no text, with several, with empty ones, and with those that HL7 may not allow."""
     name, required, several, most = rule["name"], rule["required"], rule["all"], place.most
     default = None if rule.get("default") is None else compiler.known(place, rule["default"])
 
     def write(run: Run, found: list[str]) -> str:
+        found = [text for text in found if text]
         if not found:
             if required and default is None:
                 run.wrong("E301", rule, f"{name} is required: {rule['source']} gave nothing")
@@ -130,9 +133,7 @@ def _texts(compiler: Compiler, place: Place, rule: Plan) -> Texts:
     """Compile what makes single texts of values: a format, a table, or nothing but FHIR's own way to write them."""
     if "as" in rule:
         convert, zoned = formatted(rule, compiler.tables, compiler.version), FORMATS[rule["as"]].primitive == "TS"
-        return lambda run, values: [
-            er7.escaped(text) for text in convert(values, run.zone if zoned else "UTC") if text
-        ]  # fmt: skip
+        return lambda run, values: list(map(er7.escaped, convert(values, run.zone if zoned else "UTC")))
     if "cells" in rule:
         cells = {code: cell if cell is None else compiler.known(place, cell) for code, cell in rule["cells"].items()}
         look_up = looked_up(rule, cells, er7.escaped)
@@ -142,22 +143,23 @@ def _texts(compiler: Compiler, place: Place, rule: Plan) -> Texts:
 
 def _plain(_: Run, values: list[Any]) -> list[str]:
     if len(values) == 1 and isinstance(values[0], str):
-        return [er7.escaped(values[0])] if values[0] else []
-    return [er7.escaped(text) for text in texts(values) if text]
+        return [er7.escaped(values[0])]
+    return list(map(er7.escaped, texts(values)))
 
 
 def _repetitions(compiler: Compiler, place: Place, rule: Plan) -> Texts:
     """Compile a format that gives whole repetitions."""
-    convert = formatted(rule, compiler.tables, compiler.version)
-    is_field, text_of, is_surely_right = place.is_field, place.text, place.is_surely_right
+    convert, text_of = formatted(rule, compiler.tables, compiler.version), place.text
+    if place.takes(FORMATS[rule["as"]].widths):
+        return lambda _, values: list(map(text_of, convert(values, "UTC")))
 
     def texts_of(run: Run, values: list[Any]) -> list[str]:
         found = convert(values, "UTC")
-        if not is_field:
+        if not place.is_field:
             found = [place.shaped(repetition) for repetition in found]
-        if not all(map(is_surely_right, found)):
+        if not all(map(place.is_surely_right, found)):
             run.doubtful = True
-        return list(filter(None, map(text_of, found)))
+        return list(map(text_of, found))
 
     return texts_of
 

@@ -29,6 +29,7 @@ class Place:
         is_there = (repetition or 1) <= self.most
         #: Returns a value as it is written.
         self.text = _text(is_field=self.is_field, is_leaf=self._is_leaf)
+        self._type = type_ if is_there else None
         #: Says whether HL7 allows a value; False: perhaps not.
         self.is_surely_right = _look(type_, component, subcomponent) if is_there else _never
         #: What a text must pass; None where HL7 has no such place.
@@ -37,6 +38,10 @@ class Place:
             self.tests = type_.tests((component or 1) - 1, (subcomponent or 1) - 1)
         #: The same for places where the same values are right and are written alike.
         self.kind: tuple[Any, ...] = (component, subcomponent, id(type_), is_there)
+
+    def takes(self, widths: tuple[int, ...] | None) -> bool:
+        """Say whether HL7 allows every repetition that is no wider than these widths (see `Format.widths`)."""
+        return self.is_field and self._type is not None and widths is not None and self._type.takes(widths)
 
     def shaped(self, repetition: er7.Repetition) -> Any:
         """Return a repetition as it may stand here: in a component its components are subcomponents."""

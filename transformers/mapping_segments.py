@@ -153,14 +153,15 @@ def _name(part: Plan) -> str:
 
 def _tested(part: Part, hl7: FieldRule) -> Part:
     """Return a field that is one text, with a quick look at whether HL7 allows it."""
-    if isinstance(part, str):
+    if isinstance(part, str) or hl7.type is None:
         return part
-    tests = (hl7.type and hl7.type.tests(0, 0)) or ()
+    tests = hl7.type.tests(0, 0) or ()
 
     def tested(run: Run, scope: Scope, numbers: Numbers) -> str:
         text = part(run, scope, numbers)
-        if not all(test(text) for test in tests):
-            run.doubtful = True
+        for test in tests:
+            if not test(text):
+                run.doubtful = True
         return text
 
     return tested
