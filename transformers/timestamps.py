@@ -21,6 +21,8 @@ _INSTANT = re.compile(
     re.ASCII,
 )
 
+_MINUTE = timedelta(minutes=1)
+
 
 def hl7_date(value: str) -> str:
     """Return a FHIR `date` as an HL7 DT, keeping its precision: year, month or day.
@@ -39,7 +41,7 @@ def hl7_date(value: str) -> str:
         date(int(year), int(month or 1), int(day or 1))
     except ValueError:
         raise ValueError("the calendar has no such date") from None
-    return "".join(part for part in match.groups() if part)
+    return value.replace("-", "")
 
 
 def moment(value: str) -> datetime:
@@ -127,7 +129,7 @@ def minutes_of(value: Any, at_least: int = 0) -> int:
             raise ValueError("there is neither minutesDuration nor both start and end")
         # FHIR's times have offsets and no zones: an hour across a change of daylight saving time is an hour.
         elapsed = moment(end) - moment(start)
-        stated = -(-elapsed // timedelta(minutes=1))
+        stated = -(-elapsed // _MINUTE)
     if stated <= 0:
         raise ValueError("the end is not after the start")
     return max(int(stated), at_least)
@@ -146,8 +148,8 @@ def end_of(value: Any, at_least: int = 0) -> datetime:
         end = moment(value["end"])
         if end <= start:
             raise ValueError("the end is not after the start")
-        return max(end, start + timedelta(minutes=at_least)) if at_least else end
-    return start + timedelta(minutes=minutes_of(value, at_least))
+        return max(end, start + at_least * _MINUTE)
+    return start + minutes_of(value, at_least) * _MINUTE
 
 
 def dates(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[str]:  # noqa: ARG001
