@@ -234,6 +234,10 @@ class Runner:
                 answers.append(_Answer(job.work, verdict.unanswered(policy, job.work, error)))
                 await self._give_back(answers, jobs[position + 1 :], "the line broke before it was sent")
                 return []
+            except Exception:
+                # A bug of the connector: the answers before it were read, and what is behind it has not left.
+                await self._give_back(answers, jobs[position + 1 :], "the connector failed before it was sent")
+                raise
             self._breaker.worked()
             await self._say("connected")
             answers.append(_Answer(job.work, verdict.answered(policy, job.work, reply, siblings=siblings)))

@@ -135,9 +135,11 @@ def watch_standard_input(loop: asyncio.AbstractEventLoop, stop: Callable[[], Non
     """Stop when standard input ends: the supervisor closed it, or is gone."""
 
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
+        # Not through the buffer of sys.stdin: its lock, held by this thread, would break the interpreter's end.
+        while os.read(0, 4096):
             continue
-        loop.call_soon_threadsafe(stop)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop)
 
     threading.Thread(target=wait, name="standard input", daemon=True).start()
 
@@ -155,7 +157,7 @@ def prepare(role: str) -> None:
 def play(assignment: Assignment) -> None:
     """Be the process of a role until told to stop."""
     role = importlib.import_module(f"host.role_{assignment.role}")
-    if assignment.role == "console":
+    if hasattr(role, "run"):
         role.run(assignment)
     else:
         asyncio.run(run(assignment, role.body))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-import threading
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import orjson
 
 from host import deploying
 from host import site as sites
@@ -37,6 +41,9 @@ class Host:
         self._lock: Lock | None = None
         #: The store is whole; before that there is nothing to leave in order.
         self._is_deployed = False
+        #: The host before this one did not leave in order.
+        self._doubts = False
+        self._verifying: subprocess.Popen[bytes] | None = None
         self._supervisor = Supervisor(_front_door(), ROLES)
         try:
             self._check(folder)
@@ -66,6 +73,8 @@ class Host:
             self._doors = self._supervisor.start(self._assignment(role) for role in ROLES)
             if not self._doors["intake"]:
                 raise NotReady(self._why_no_door())
+            if self._doubts:
+                self._verify()
         except BaseException:
             self.stop()
             raise
@@ -77,15 +86,13 @@ class Host:
         prepare_store(self.data)
         store = Store(self.data, "host")
         try:
-            unclean = bool(directory.processes(store.connection))
+            self._doubts = bool(directory.processes(store.connection))
             directory.forget_processes(store.writer)
             self._runs = deploying.deploy_site(store.writer, store.connection, self.files)
             rows = directory.channels(store.connection)
             self._is_deployed = True
         finally:
             store.close()
-        if unclean:
-            threading.Thread(target=_verify, args=(self.data,), name="verify", daemon=True).start()
         if not any(row.revision for row in rows):
             found = "\n".join(str(p) for file in self.files for p in file.problems) or "no mapping file found"
             raise NothingToRun(f"{found}\nnothing to run in {self.site.folder}")
@@ -134,22 +141,31 @@ class Host:
         """Return the process id of each role."""
         return self._supervisor.pids()
 
+    def _verify(self) -> None:
+        """Read the whole store in a process of its own: it was not left in order."""
+        self._verifying = subprocess.Popen(  # noqa: S603  # our own program
+            [sys.executable, str(_front_door()), "role", "verify"], stdin=subprocess.PIPE
+        )
+        if self._verifying.stdin is not None:
+            self._verifying.stdin.write(orjson.dumps(dataclasses.asdict(self._assignment("verify"))) + b"\n")
+            self._verifying.stdin.close()
+
+    def _is_sure(self) -> bool:
+        """End the verification; True when there was no need of one, or it found nothing."""
+        if self._verifying is None:
+            return not self._doubts
+        if self._verifying.poll() is None:
+            self._verifying.kill()
+        return self._verifying.wait() == 0
+
     def stop(self) -> None:
         """Stop the processes in order."""
         self._supervisor.stop()
         if self._lock is not None:
-            if self._is_deployed:
+            if self._is_sure() and self._is_deployed:
                 self._leave_clean()
             self._lock.release()
             self._lock = None
-
-
-def _verify(folder: Path) -> None:
-    """Read the whole store after it was not left in order; the channels move meanwhile."""
-    found = health.verify(folder)
-    for finding in found:
-        log.critical("the store is damaged", extra={"error": finding})
-    log.info("the store was verified", extra={"count": len(found)})
 
 
 def _front_door() -> Path:

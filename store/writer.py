@@ -185,7 +185,10 @@ class Writer:
             return self._transaction(works)
         except DatabaseError as error:
             self._undo()
-            raise Unavailable(_FULL if _FULL in str(error) else type(error).__name__) from error
+            if not _is_bug(error):
+                raise Unavailable(_FULL if _FULL in str(error) else type(error).__name__) from error
+            if len(works) == 1:
+                return [error]
         except Exception as error:  # noqa: BLE001  # one work's bug must not take its neighbours with it
             self._undo()
             if len(works) == 1:
@@ -228,6 +231,13 @@ class Writer:
     def _undo(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _is_bug(error: Exception) -> bool:
+    """Tell a wrong statement from a store that cannot be written now: trying again does not mend it."""
+    return type(error).__name__ in {"IntegrityError", "ProgrammingError", "InterfaceError"} or (
+        str(error).startswith(("no such ", "near "))
+    )
 
 
 def _give_up(what: str, error: Exception) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from channels.channel import Policy
+from connectors.mllp_sender import MllpSender
 from store import reads
 
 QUICK = Policy(wait=(0.02, 0.1), connections=2)
@@ -243,3 +244,26 @@ def test_where_unanswered_is_held_nothing_is_claimed_that_is_not_sent_at_once(ma
     asyncio.run(story())
 
     assert sorted(engine.statuses()) == ["ERROR", "SENT", "SENT", "SENT"]
+
+
+def test_answers_of_a_run_are_kept_when_the_connector_fails_behind_them(make_engine, monkeypatch):
+    engine = make_engine("accept", policy=Policy(wait=(0.02, 0.1), connections=1))
+    send, sent = MllpSender.send, []
+
+    async def fails_once(self, encoded, control_id):
+        sent.append(control_id)
+        if len(sent) == 3:
+            raise ZeroDivisionError
+        return await send(self, encoded, control_id)
+
+    monkeypatch.setattr(MllpSender, "send", fails_once)
+
+    async def story() -> None:
+        for number in range(6):
+            await engine.book(patient=f"p{number}", number=number)
+        await engine.until(engine.at_rest)
+
+    asyncio.run(story())
+
+    assert engine.statuses() == ["SENT"] * 6
+    assert len(engine.peer.received) == 6, "what was answered before the failure was not sent again"

@@ -187,3 +187,15 @@ def test_a_hot_statement_uses_its_index_and_scans_no_table(store, name):
     for index in indexes:
         assert index in text
     assert not [line for line in plan if line.startswith("SCAN") and "INDEX" not in line], text
+
+
+def test_a_wrong_statement_is_a_bug_and_not_a_store_that_cannot_be_written(store):
+    async def story():
+        wrong = lambda tx: tx.execute("SELECT x FROM nowhere")  # noqa: E731
+        return await asyncio.gather(store.writer.run(wrong), store.writer.run(lambda tx: 1), return_exceptions=True)
+
+    wrong, right = asyncio.run(story())
+
+    assert not isinstance(wrong, Unavailable)
+    assert "no such table" in str(wrong)
+    assert right == 1
