@@ -68,7 +68,8 @@ bench: .venv/development  ## Measure, beside a straight-line program (FULL=1: wi
 	$(BIN)/python -m bench.growth $(if $(FULL),--full) || s=1; exit $$s
 
 soak: debian .venv/development  ## The long trials: kills, power cuts, bad disks; writes the figures of docs/guarantee.md
-	$(BIN)/python -m tests.rig.soak $(if $(ONLY),--only $(ONLY))
+	@s=0; $(BIN)/python -m tests.rig.soak $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) || s=1; \
+	$(BIN)/python docs/generate.py; exit $$s
 
 docs: .venv/development  ## Write the pages that are made from code
 	$(BIN)/python docs/generate.py

@@ -13,6 +13,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "house")]
 import table  # noqa: E402  # found by the line above
 
 from messages.lifecycle import OPEN, SHARES, TRANSITIONS, Event, Status  # noqa: E402
+from tests.rig import report  # noqa: E402
 from transformers.mapping_schema import KINDS, json_schema  # noqa: E402
 
 
@@ -52,7 +53,7 @@ def schema(kind: str) -> str:
     return json.dumps(json_schema(kind), indent=1, ensure_ascii=False) + "\n"
 
 
-PAGES = {"docs/house.md": table.page, "docs/lifecycle.md": lifecycle} | {
+PAGES = {"docs/house.md": table.page, "docs/lifecycle.md": lifecycle, "docs/guarantee.md": report.page} | {
     f"mappings/{kind}.schema.json": partial(schema, kind) for kind in KINDS
 }
 
