@@ -17,8 +17,6 @@ KEY_VARIABLE = "PLUGIN_HOST_STORE_KEY"
 STORE_FILE = "store.db"
 KEY_FILE = "store.key"
 
-#: Errors that mean: this commit may or may not be on the disk, so the process must not go on.
-IO_ERROR = sqlite.OperationalError
 DatabaseError = sqlite.DatabaseError
 Connection = Any
 

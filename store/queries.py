@@ -97,8 +97,6 @@ COUNT_COMMIT = """
 
 FIND_BY_VALUE = "SELECT DISTINCT message FROM search WHERE value = ? ORDER BY message DESC LIMIT ?"
 
-LAST_OF_CHANNEL = "SELECT number FROM message WHERE channel = ? AND number < ? ORDER BY number DESC LIMIT ?"
-
 LAST_OF_ALL = "SELECT number FROM message WHERE number < ? ORDER BY number DESC LIMIT ?"
 
 FIND_BY_CONTROL_ID = "SELECT delivery >> 4 FROM outgoing WHERE control_id = ? LIMIT 1"
