@@ -3,8 +3,9 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 ROOMS := messages connectors transformers store channels console host simulators
-# What the tests need beside Python: a browser, a second opinion on HL7, a way to kill at a system call.
-DEBIAN := chromium curl fonts-dejavu-core tshark strace gcc libc6-dev
+# What the tests need beside Python: a browser, archives and checkers of DICOM and PDF, a second opinion on HL7,
+# a way to kill at a system call.
+DEBIAN := chromium curl dcmtk dicom3tools fonts-dejavu-core gcc libc6-dev orthanc orthanc-dicomweb poppler-utils qpdf strace tshark
 
 .PHONY: help venv venv-dev demo test check fix docs bench soak lock debian
 
