@@ -12,6 +12,8 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from store import schema_audit
+
 migrations = Migrations("plugin-host")
 
 _FIRST = """
@@ -98,12 +100,17 @@ CREATE TABLE process (
 """
 
 
+#: The tables of features, each in a file of its own.
+_FEATURES = (schema_audit.TABLES,)
+
+
 @migrations()
 def first(db: Database) -> None:
     """Version 1."""
-    for statement in _FIRST.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    for tables in (_FIRST, *_FEATURES):
+        for statement in tables.split(";\n"):
+            if statement.strip():
+                db.execute(statement)
 
 
 def migrate(connection: Any) -> None:
