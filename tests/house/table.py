@@ -10,7 +10,7 @@ ROOMS: dict[str, tuple[str, frozenset[str]]] = {
     "store": ("the only room with SQL", frozenset({"messages"})),
     "channels": (
         "what a channel is and how it runs",
-        frozenset({"messages", "store", "connectors.base", "transformers.base"}),
+        frozenset({"messages", "store", "connectors.base", "connectors.dicom_base", "transformers.base"}),
     ),
     "console": ("the admins' pages", frozenset({"messages", "store", "channels.control"})),
     "simulators": ("Blume and PowerServer with scripts, for the demo and the tests", frozenset()),
@@ -34,7 +34,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "fhirpathpy": frozenset({"transformers"}),
     "antlr4": frozenset({"transformers"}),
     "jsonschema_rs": frozenset({"transformers"}),
-    "pydicom": frozenset({"transformers"}),
+    "pydicom": frozenset({"transformers", "connectors"}),
     "pydantic": frozenset({"transformers"}),
     "ruamel": frozenset({"transformers"}),
     "re2": frozenset({"transformers"}),
