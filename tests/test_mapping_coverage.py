@@ -69,7 +69,7 @@ def test_without_a_test_what_it_alone_touches_is_missing(tmp_path, test, kind, m
 
 def test_a_rule_that_no_test_touches_is_named_with_its_place(tmp_path):
     found = covered(
-        tmp_path, lambda text: text.replace("  PID-1:", '  PID-19: { from: "%patient.language" }\n  PID-1:')
+        tmp_path, lambda text: text.replace("  PID-8:", '  PID-19: { from: "%patient.language" }\n  PID-8:')
     )
     line = (tmp_path / "m.yaml").read_text().splitlines().index('  PID-19: { from: "%patient.language" }') + 1
 
@@ -143,7 +143,8 @@ def test_explain_tells_what_was_found_how_it_was_converted_and_by_which_rule():
     assert (birth.found, birth.conversion, birth.gave) == (("1980-01-02",), "as: date", "19800102")
     assert (facility.found, facility.conversion) == (("org-1",), "table: organizations.name")
     assert (reason.found, reason.conversion) == ((), "as: CE, table: code_systems, default")
-    assert birth.place.startswith("mappings/appointment-to-powerserver.yaml:")
+    assert birth.place.startswith("mappings/fragments/pid.yaml:")
+    assert facility.place.startswith("mappings/appointment-to-powerserver.yaml:")
 
 
 def test_the_second_segment_of_a_kind_is_numbered():

@@ -13,6 +13,7 @@ from transformers.mapping_site import load_site
 from transformers.mapping_tests import run_tests
 
 SITE = Path(__file__).parent / "mapping_site"
+SHIPPED = Path(__file__).parents[1] / "mappings"
 LINES = '  PID-5[]: { from: "%patient.name", as: XPN, required: true }\n'
 FRAGMENT = f"version: 1\nfragment: The patient's name\nneeds: [patient]\nmap:\n{LINES}"
 
@@ -128,3 +129,11 @@ def test_who_uses_a_fragment_is_listed(site):
         "needs": ["patient"],
         "used_by": ["base"],
     }
+
+
+def test_the_shipped_channels_share_the_patient_and_their_users_are_listed():
+    data = json.loads(CliRunner().invoke(front_door, ["fragments", "--site", str(SHIPPED), "--json"]).stdout)
+
+    (patient,) = [one for one in data["fragments"] if one["fragment"] == "fragments/pid.yaml"]
+    assert "appointment-to-powerserver" in patient["used_by"]
+    assert data["problems"] == []

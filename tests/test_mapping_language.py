@@ -66,7 +66,6 @@ def test_the_fragment_stands_for_its_lines_in_the_whole_file(tmp_path):
     fragment, use = (
         re.search(rf"```yaml {name}\n(.*?)```", PAGE, re.DOTALL)[1] for name in ("fragments/pid.yaml", "use")
     )
-    (site / "fragments").mkdir()
     (site / "fragments" / "pid.yaml").write_text(fragment)
     lines = [line for line in EXAMPLES[0].splitlines() if not line.startswith(("  PID-5", "  PID-8"))]
     whole = "\n".join(lines).replace("map:\n", use, 1)

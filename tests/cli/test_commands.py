@@ -81,8 +81,8 @@ def test_tests_that_name_no_time_take_the_one_that_is_given(site):
 def test_coverage_names_the_rules_that_no_test_touches(site):
     edit(
         site / f"{CHANNEL}.yaml",
-        "  PID-1: { number: true }",
-        '  PID-1: { number: true }\n  PID-23: { from: "%patient.managingOrganization.display" }',
+        "  RGS-1: { number: true }",
+        '  RGS-1: { number: true }\n  PID-23: { from: "%patient.managingOrganization.display" }',
     )
     result = run("test", "--site", site, "--coverage", "-k", "S12")
 

@@ -36,7 +36,7 @@ def log_of(site: Path, tmp_path: Path, *edits: tuple[str, str]) -> dict:
 
 def test_sarif_has_the_shape_that_the_standard_asks_for(site, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    log = log_of(site, tmp_path, ("%patient.gender", "%patient.gendre"), ("PID-7:", "PID-99:"))
+    log = log_of(site, tmp_path, ("%patient.gender", "%patient.gendre"), ("AIG-12:", "AIG-99:"))
 
     assert (log["version"], set(log)) == ("2.1.0", {"$schema", "version", "runs"})
     (one,) = log["runs"]
