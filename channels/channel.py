@@ -72,6 +72,11 @@ def load(connection: Connection, row: directory.ChannelRow) -> Channel | None:
     return assemble(plan, row, row.revision)
 
 
+def is_heavy(plan: Mapping[str, Any]) -> bool:
+    """True when the transformer is `heavy`: it runs in a process of its own, and holds up no other channel."""
+    return bool(getattr(registry.load("transformer", plan["transformer"]), "heavy", False))
+
+
 def in_state(channel: Channel, state: str) -> Channel:
     """Return the same channel in another state."""
     return dataclasses.replace(channel, state=state)

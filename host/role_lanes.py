@@ -12,7 +12,8 @@ from channels import channel as channels
 from channels.channel import Channel
 from channels.lane import Runner
 from channels.requeue import requeue
-from host.roles import Process
+from host.needed import WORK, roles_of
+from host.roles import Process, say_needed
 from store import directory
 from store.checkpoint import Checkpointer
 from store.retention import Pruned, prune
@@ -29,30 +30,35 @@ FORGET_EVERY = 3600.0
 
 
 async def body(process: Process) -> None:
-    """Run the lanes of all channels, and follow what people change."""
-    parked = process.store.count_crash(CRASHES)
-    if parked is not None:
-        log.error("a message was parked that killed the lanes process", extra={"delivery": parked, "count": CRASHES})
-    await process.store.wake_all()
-    lanes = _Lanes(process)
-    await lanes.follow()
-    process.work = lanes.ring_some
+    """Run the lanes of all channels but the heavy ones; checkpoint the store, and forget what is old."""
     forgetting = asyncio.create_task(_forget(process))
     with Checkpointer(process.store.folder):
-        process.ready()
-        while not process.stopping.is_set():
-            process.bell.clear()
-            try:
-                async with asyncio.timeout(1.0):
-                    await process.bell.wait()
-            except TimeoutError:
-                process.ring.refresh()
-                await lanes.follow()
-                continue
-            lanes.ring()
-            await lanes.follow()
-        await lanes.close()
+        await deliver(process, heavy=False)
     forgetting.cancel()
+
+
+async def deliver(process: Process, *, heavy: bool) -> None:
+    """Run the lanes of the channels whose transformer is, or is not, heavy; follow what people change."""
+    parked = process.store.count_crash(CRASHES)
+    if parked is not None:
+        names = {"role": process.assignment.role, "delivery": parked, "count": CRASHES}
+        log.error("a message was parked that killed its process", extra=names)
+    lanes = _Lanes(process, heavy=heavy)
+    await lanes.follow()
+    process.work = lanes.ring_some
+    process.ready()
+    while not process.stopping.is_set():
+        process.bell.clear()
+        try:
+            async with asyncio.timeout(1.0):
+                await process.bell.wait()
+        except TimeoutError:
+            process.ring.refresh()
+            await lanes.follow()
+            continue
+        lanes.ring()
+        await lanes.follow()
+    await lanes.close()
 
 
 async def _forget(process: Process) -> None:
@@ -77,8 +83,13 @@ async def _forget(process: Process) -> None:
 class _Lanes:
     """The runners, by channel."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, *, heavy: bool) -> None:
         self._process = process
+        self._heavy = heavy
+        #: Roles that each revision needs, by its channel's number.
+        self._needs: dict[tuple[int, str], frozenset[str]] = {}
+        #: Channels whose lanes were woken: nobody remembers how long they were to wait before this process began.
+        self._woken: set[int] = set()
         self._seen: object = None
         self._running: dict[int, tuple[str, list[Runner], list[asyncio.Task[None]]]] = {}
         self._by_destination: dict[int, Runner] = {}
@@ -90,7 +101,11 @@ class _Lanes:
         if seen == self._seen:
             return
         self._seen = seen
-        wanted = {row.number: row for row in rows if row.revision and row.state != "stopped"}
+        needs = {row.number: self._needed(row) for row in rows if row.revision}
+        if not self._heavy:
+            say_needed(frozenset().union(*needs.values()))
+        mine = {number for number, roles in needs.items() if (WORK in roles) is self._heavy}
+        wanted = {row.number: row for row in rows if row.number in mine and row.state != "stopped"}
         for number in list(self._running):
             if number not in wanted or wanted[number].revision != self._running[number][0]:
                 await self._stop(number)
@@ -98,8 +113,23 @@ class _Lanes:
             if number not in self._running:
                 channel = channels.load(self._process.store.connection, row)
                 if channel is not None:
+                    await self._wake(channel)
                     await self._requeue(channel)
                     self._start(channel)
+
+    def _needed(self, row: directory.ChannelRow) -> frozenset[str]:
+        """Return the roles that the running revision of a channel needs; its plan is read once."""
+        key = row.number, row.revision or ""
+        if key not in self._needs:
+            plan = directory.plan(self._process.store.connection, *key)
+            self._needs[key] = roles_of(plan) if plan is not None else frozenset()
+        return self._needs[key]
+
+    async def _wake(self, channel: Channel) -> None:
+        """Make the waiting lanes of a channel ready when this process first runs it."""
+        if channel.number not in self._woken:
+            self._woken.add(channel.number)
+            await self._process.store.wake_all([destination.number for destination in channel.destinations])
 
     async def _requeue(self, channel: Channel) -> None:
         """Before a revision begins: what was parked for a row that it has is mapped anew."""

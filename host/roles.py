@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,11 @@ TAKEOVER = 45.0
 PLUGINS = {
     "intake": (("transformer", "fhir-to-hl7"), ("connector", "fhir-listener")),
     "lanes": (("transformer", "fhir-to-hl7"), ("connector", "mllp-sender")),
+    "work": (("connector", "mllp-sender"),),
 }
+
+#: Roles that answer nobody outside.
+PROMISE_NOTHING = ("lanes", "work")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +63,8 @@ class Process:
         self.assignment = assignment
         # The process before this one may still wait for the answer to its last message.
         self._lock = Lock(Path(assignment.data), assignment.role, wait=TAKEOVER)
-        # The lanes promise nothing: a mark of theirs that a power cut takes back costs a resend, never a message.
-        self.store = Store(Path(assignment.data), assignment.role, promises=assignment.role != "lanes")
+        # Lanes promise nothing: a mark of theirs that a power cut takes back costs a resend, never a message.
+        self.store = Store(Path(assignment.data), assignment.role, promises=assignment.role not in PROMISE_NOTHING)
         self.bell = asyncio.Event()
         self.stopping = asyncio.Event()
         self.ring = Ringer(self._others)
@@ -122,6 +126,12 @@ class Process:
 def say_ready(doors: list[str]) -> None:
     """Write the one line that the supervisor waits for."""
     sys.stdout.buffer.write(orjson.dumps({"ready": doors}) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def say_needed(roles: Iterable[str]) -> None:
+    """Tell the supervisor which further processes the deployed channels need."""
+    sys.stdout.buffer.write(orjson.dumps({"needed": sorted(roles)}) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from host import deploying
+from host import deploying, needed
 from host import site as sites
 from host.roles import Assignment
 from host.supervisor import NotReady, Supervisor
@@ -70,7 +70,7 @@ class Host:
         """
         try:
             self._deploy()
-            self._doors = self._supervisor.start(self._assignment(role) for role in ROLES)
+            self._doors = self._supervisor.start(self._assignment(role) for role in (*ROLES, *needed.SPARE))
             if not self._doors["intake"]:
                 raise NotReady(self._why_no_door())
             if self._doubts:
@@ -90,6 +90,8 @@ class Host:
             directory.forget_processes(store.writer)
             self._runs = deploying.deploy_site(store.writer, store.connection, self.files)
             rows = directory.channels(store.connection)
+            for role in sorted(needed.roles(store.connection)):
+                self._supervisor.add(role)
             self._is_deployed = True
         finally:
             store.close()

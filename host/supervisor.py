@@ -50,12 +50,20 @@ class Supervisor:
         self._children: dict[str, _Child] = {}
         #: (role, its addresses, why it cannot go on); neither of the two: it has ended.
         self._news: queue.Queue[tuple[str, list[str] | None, str | None]] = queue.Queue()
+        #: Roles that a process said are needed.
+        self._needed: queue.Queue[str] = queue.Queue()
         self._stopping = threading.Event()
         for role in roles:
             self._children[role] = self._spawn(role)
 
+    def add(self, role: str) -> None:
+        """Start one more process, before `start`."""
+        self._children[role] = self._spawn(role)
+
     def start(self, assignments: Iterable[Assignment], within: float = 30.0) -> dict[str, list[str]]:
         """Tell the processes what to do; return the addresses of each once all are ready.
+
+        An assignment of a role that has no process is for later, when a process says that the role is needed.
 
         Raises:
             NotReady: one of them died first, or took too long; the others are stopped again.
@@ -96,7 +104,17 @@ class Supervisor:
                     self._died(self._children[role])
                 else:
                     self._children[role].doors = doors
+            self._start_needed()
             self._start_again()
+
+    def _start_needed(self) -> None:
+        """Start the processes that a newly deployed channel needs."""
+        while not self._needed.empty():
+            role = self._needed.get()
+            if role not in self._children and role in self._assignments:
+                log.info("a channel needs one more process", extra={"role": role})
+                self.add(role)
+                self._assign(role)
 
     def _died(self, child: _Child) -> None:
         code = child.process.wait()
@@ -141,7 +159,11 @@ class Supervisor:
         if process.stdout is not None:
             for line in process.stdout:
                 said = orjson.loads(line)
-                self._news.put((role, said.get("ready"), said.get("failed")))
+                if "needed" in said:
+                    for needed in said["needed"]:
+                        self._needed.put(needed)
+                else:
+                    self._news.put((role, said.get("ready"), said.get("failed")))
             process.stdout.close()
         self._news.put((role, None, None))
 

@@ -78,7 +78,7 @@ WAIT_IN_LANE = "UPDATE lane SET state = 2 WHERE id = ? AND head = ? AND state = 
 
 COUNT_CRASH = "UPDATE delivery SET crashes = crashes + 1 WHERE id = ? AND status = 'RECEIVED' RETURNING crashes"
 
-WAKE_ALL = "UPDATE lane SET state = 1 WHERE state = 2"
+WAKE_ALL = "UPDATE lane INDEXED BY lane_waiting SET state = 1 WHERE destination = ? AND state = 2"
 
 REMEMBER = "INSERT OR REPLACE INTO known SELECT ?, about, ? FROM message WHERE number = ? AND about IS NOT NULL"
 

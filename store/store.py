@@ -192,9 +192,9 @@ class Store:
         step = Step(delivery=delivery, status=Status.RECEIVED, event=Event.UNMAPPABLE, reason=reason)
         return delivery if self.writer.now(lambda tx: apply_step(tx, step)) else None
 
-    async def wake_all(self) -> None:
-        """Make all waiting lanes ready: at a start, when nobody remembers how long they were to wait."""
-        await self.writer.run(lambda tx: tx.execute(queries.WAKE_ALL))
+    async def wake_all(self, destinations: Sequence[int]) -> None:
+        """Make waiting lanes to these ready: at a start, when nobody remembers how long they were to wait."""
+        await self.writer.run(lambda tx: tx.executemany(queries.WAKE_ALL, [(number,) for number in destinations]))
 
     async def wake(self, lanes: Sequence[int]) -> None:
         """Make waiting lanes ready."""

@@ -174,7 +174,7 @@ HOT = {
     "MOVE": (queries.MOVE, ("SENT", 0, None, None, 0, 0, None, 1, "PENDING"), ["INTEGER PRIMARY KEY"]),
     "FIND_BY_VALUE": (queries.FIND_BY_VALUE, ("x", 50), ["PRIMARY KEY (value=?)"]),
     "FIND_BY_CONTROL_ID": (queries.FIND_BY_CONTROL_ID, ("x",), ["outgoing_control_id"]),
-    "WAKE_ALL": (queries.WAKE_ALL, (), ["lane_waiting"]),
+    "WAKE_ALL": (queries.WAKE_ALL, (1,), ["lane_waiting"]),
 }
 
 

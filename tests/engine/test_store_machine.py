@@ -98,7 +98,7 @@ class StoreMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self.store.close()
         self.store = Store(self.folder, "test")
-        asyncio.run(self.store.wake_all())
+        asyncio.run(self.store.wake_all([self.row.destinations[0].number]))
 
     @invariant()
     def the_store_has_the_statuses_of_the_model(self) -> None:
