@@ -11,7 +11,6 @@ from fhir.resources.R4B.task import Task
 from connectors import fhir_refusals as refusals
 from connectors.base import SourceConnector
 from connectors.fhir_listener import FhirListener
-from messages.identity import message_id
 from tests.fhir_listener_kit import DictIntake, Door, appointment, bundle, delivery, outcome, parsed, patient
 
 FHIR_JSON = "application/fhir+json; fhirVersion=4.0"
@@ -258,7 +257,9 @@ def test_an_accepted_message_can_be_followed_as_a_task(door, intake):
     )
 
 
-@pytest.mark.parametrize("unknown", [UNKNOWN, message_id(), "1", "..%2Fmetadata", "01m807hz9t2fbtxcfnjg34swx8"])
+@pytest.mark.parametrize(
+    "unknown", [UNKNOWN, "01M807HZ9T2FBTXCFNJG34SWX8", "1", "..%2Fmetadata", "01m807hz9t2fbtxcfnjg34swx8"]
+)
 def test_a_task_that_is_not_known_is_not_found(door, unknown):
     status, _, body = door.request("GET", f"/fhir/Task/{unknown}")
 

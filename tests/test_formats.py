@@ -441,7 +441,7 @@ def test_what_has_nothing_to_say_gives_nothing():
 # -------------------------------------------------------------------------------------------------------- registry
 
 
-@pytest.mark.parametrize("one", FORMATS.values(), ids=str)
+@pytest.mark.parametrize("one", FORMATS.values(), ids=tuple(FORMATS))
 def test_every_format_says_what_it_takes_and_gives_and_where_that_is_written(one):
     assert one.summary.endswith(".")
     assert one.source
