@@ -16,11 +16,29 @@ from jinja2 import StrictUndefined
 from waitress.server import create_server
 
 from channels.control import Control
-from console import guard, status
+from console import (
+    access,
+    guard,
+    language,
+    navigation,
+    pages_channels,
+    pages_health,
+    pages_messages,
+    pages_refused,
+    status,
+    words,
+)
 from console.desk import Desk, desk
-from console.pages import pages
 from console.panes import Describe, visible
 from console.reader import Reader
+
+#: The pages: each module has its Blueprint `pages`. One line a page here, and one in `navigation.py`.
+PAGES = (
+    pages_channels,
+    pages_health,
+    pages_messages,
+    pages_refused,
+)
 
 
 class OpenOffLoopback(ValueError):
@@ -59,7 +77,11 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     app.json = DefaultJSONProvider(app)
     app.json.sort_keys = False
     guard.install(app)
-    app.register_blueprint(pages)
+    access.install(app)
+    language.install(app)
+    navigation.install(app)
+    for module in PAGES:
+        app.register_blueprint(module.pages)
     _set_up_templates(app)
     return app
 
@@ -77,7 +99,7 @@ def _set_up_templates(app: Flask) -> None:
         stamp=lambda at, before: _stamp(_local(at), None if before is None else _local(before)),
         iso=lambda at: _local(at).isoformat(timespec="milliseconds"),
     )
-    app.jinja_env.globals.update(site=found.name, zone=found.zone.key)
+    app.jinja_env.globals.update(site=found.name, zone=found.zone.key, **words.GLOBALS)
     app.context_processor(lambda: {"now": time.time()})
 
 
@@ -89,7 +111,7 @@ def _clock(local: datetime) -> str:
     today = datetime.now(desk().zone).date()
     if local.date() == today:
         return f"{local:%H:%M:%S}"
-    return f"{local:%d %b %H:%M}" if local.year == today.year else f"{local:%d %b %Y %H:%M}"
+    return f"{language.day(local)} {local:%H:%M}" if local.year == today.year else f"{local:%Y-%m-%d %H:%M}"
 
 
 def _stamp(local: datetime, before: datetime | None) -> str:

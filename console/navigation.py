@@ -1,0 +1,47 @@
+"""The table of the pages that stand in the main navigation, in its order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, current_app, request, url_for
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
+
+from console import access
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A page of the navigation; it is shown to those who may open it."""
+
+    endpoint: str
+    word: LazyString
+
+
+#: One line a page.
+NAVIGATION = (
+    Entry(endpoint="channels.page", word=_l("Channels")),
+    Entry(endpoint="messages.page", word=_l("Messages")),
+    Entry(endpoint="refused.page", word=_l("Refused")),
+)
+
+
+def install(app: Flask) -> None:
+    """Give the templates the navigation, and the address of a page's JSON."""
+    app.context_processor(lambda: {"navigation": open_entries(), "json_address": json_address()})
+
+
+def open_entries() -> list[Entry]:
+    """Return the pages that the visitor may open."""
+    found = access.visitor()
+    needs = ((entry, access.need_of(current_app, entry.endpoint)) for entry in NAVIGATION)
+    return [entry for entry, need in needs if found is not None and need is not None and found.may(need)]
+
+
+def json_address() -> str | None:
+    """Return the address of this page's JSON: the endpoint `NAME_json` beside `NAME`, with the same filters."""
+    endpoint = f"{request.endpoint}_json"
+    if endpoint not in current_app.view_functions:
+        return None
+    return url_for(endpoint, **{**request.args, **(request.view_args or {})})
