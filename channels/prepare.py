@@ -11,6 +11,7 @@ from channels.channel import Channel, Destination
 from messages.identity import control_id
 from messages.lifecycle import Event, Status, after
 from messages.message import Step
+from messages.outcome import Issue
 from messages.problem import Problems
 from store.mark import Mark
 from store.store import Work
@@ -76,7 +77,8 @@ def _mapping(channel: Channel, destination: Destination, work: Work) -> Step:
         result = channel.transformer.transform(channel.transformer.load(message.body), given)
     except Problems as problems:
         codes = tuple(code for problem in problems.problems for code in problem.unmapped)
-        return outcome(event=Event.UNMAPPABLE, reason=str(problems), unmapped=codes)
+        issues = tuple(Issue(code=problem.code, text=problem.text) for problem in problems.problems)
+        return outcome(event=Event.UNMAPPABLE, reason=str(problems), unmapped=codes, issues=issues)
     except Exception as error:
         # A bug of the transformer concerns this message; the others must not wait for it.
         log.exception("a transformer failed", extra={"channel": channel.name, "message_id": message.id})

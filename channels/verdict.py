@@ -8,6 +8,7 @@ from channels.prepare import HELD
 from connectors.base import Reply
 from messages.lifecycle import Event, Status
 from messages.message import Step
+from messages.outcome import Issue
 from store.store import Work
 
 
@@ -21,7 +22,7 @@ def answered(policy: Policy, work: Work, reply: Reply, *, siblings: bool) -> Ste
             wait = wait_before(work.refusals + 1, policy.wait)
     return Step(
         delivery=work.delivery.id, status=Status.PENDING, event=event, reason=reply.reason, response=reply.raw,
-        wait=wait, siblings=siblings,
+        wait=wait, siblings=siblings, issues=(Issue(code=reply.code, text=reply.reason or ""),) if reply.code else (),
     )  # fmt: skip
 
 

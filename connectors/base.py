@@ -92,6 +92,8 @@ class Reply:
     event: Event
     #: For a person: the peer's code and words. May hold patient data: shown, never logged.
     reason: str | None = None
+    #: The peer's own code of what is wrong (ERR-5, OperationOutcome.issue.details); None where it gives none.
+    code: str | None = None
 
 
 @runtime_checkable

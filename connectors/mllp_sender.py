@@ -97,7 +97,8 @@ class MllpSender:
             raise
         if not self.keep_open:
             self._hang_up()
-        return Reply(raw=raw, event=self._event(acknowledgement), reason=_reason(acknowledgement))
+        code = acknowledgement.error or acknowledgement.code
+        return Reply(raw=raw, event=self._event(acknowledgement), reason=_reason(acknowledgement), code=code)
 
     async def close(self) -> None:
         """Hang up."""

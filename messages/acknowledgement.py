@@ -33,6 +33,8 @@ class Acknowledgement:
     event: Event
     #: MSA-3, or ERR-8, or ERR-7: what the receiver says. May hold anything: show it, never log it.
     text: str
+    #: The receiver's own code of what is wrong (ERR-5.1), or HL7's (ERR-3.1); empty where it says none.
+    error: str = ""
 
 
 def read_acknowledgement(reply: bytes, control_id: str) -> Acknowledgement:
@@ -54,13 +56,18 @@ def read_acknowledgement(reply: bytes, control_id: str) -> Acknowledgement:
         raise UnreadableAcknowledgement("MSA-2 is not the control id (MSH-10) of the message that was sent")
     if code not in ACKNOWLEDGMENT_CODES:
         raise UnreadableAcknowledgement("MSA-1 is not in HL7 table 0008")
-    return Acknowledgement(code, ACKNOWLEDGMENT_CODES[code], _text(fields, segments, separator))
+    errors = [segment.split(separator) for segment in segments if segment[:4] == b"ERR" + separator]
+    return Acknowledgement(code, ACKNOWLEDGMENT_CODES[code], _text(fields, errors), _error(errors, reply[4:5]))
 
 
-def _text(msa: list[bytes], segments: list[bytes], separator: bytes) -> str:
+def _text(msa: list[bytes], errors: list[list[bytes]]) -> str:
     said = [msa[3]] if len(msa) > 3 else []
-    for segment in segments:
-        if segment[:4] == b"ERR" + separator:
-            fields = segment.split(separator)
-            said += [fields[n] for n in (8, 7) if len(fields) > n]
+    for fields in errors:
+        said += [fields[n] for n in (8, 7) if len(fields) > n]
     return next((text.decode("utf-8", "replace") for text in said if text), "")
+
+
+def _error(errors: list[list[bytes]], caret: bytes) -> str:
+    """Return ERR-5.1, else ERR-3.1, of the first error that has one."""
+    codes = (fields[n].split(caret)[0] for fields in errors for n in (5, 3) if len(fields) > n)
+    return next((code.decode("utf-8", "replace") for code in codes if code), "")

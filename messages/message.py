@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from messages.lifecycle import Event, Status
+from messages.outcome import Issue
 from messages.problem import Unmapped
 
 
@@ -74,6 +75,8 @@ class Step:
     unmapped: tuple[Unmapped, ...] = field(default=(), repr=False)
     #: With an answer: the peer's bytes as they came.
     response: bytes | None = None
+    #: What was said, one thing at a time, for the channels that follow this one.
+    issues: tuple[Issue, ...] = field(default=(), repr=False)
     #: With QUEUED as the outcome: seconds to wait before the next attempt.
     wait: float = 0.0
     #: Who did it, for a person's act; None for the host.

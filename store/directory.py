@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from store import follow
 from store.connection import Connection
 from store.queries import DESTINATIONS
 from store.revisions import Choice, record
@@ -136,6 +137,7 @@ def _deploy(tx: Transaction, new: NewRevision, choice: Choice) -> None:
             "ON CONFLICT (channel, name) DO UPDATE SET blocks = excluded.blocks",
             (number, name, ordinal, blocks),
         )
+    follow.set_up(tx, number, new.plan)
 
 
 def set_problem(writer: Writer, channel: str, title: str, problem: str) -> None:

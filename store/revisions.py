@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import orjson
 
+from store import follow
 from store.connection import Connection
 from store.writer import Transaction, Writer
 
@@ -115,4 +116,5 @@ def _switch(tx: Transaction, channel: str, to: Revision, choice: Choice) -> None
             "UPDATE destination SET blocks = ? WHERE channel = ? AND name = ?",
             (part.get("parked") != "pass", number, name),
         )
+    follow.set_up(tx, number, to.plan)
     record(tx, number, to.revision, choice)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from messages.lifecycle import OPEN, Event, Status, after
 from messages.message import Step
-from store import queries, unmapped
+from store import follow, queries, unmapped
 from store.queries import DESTINATIONS
 from store.writer import Transaction
 
@@ -54,6 +54,7 @@ def _apply(tx: Transaction, steps: list[Step]) -> bool:
         if step.encoded is not None:
             tx.execute(queries.INSERT_OUTGOING, (step.delivery, step.control_id, step.encoded))
         _note(tx, step, status, destination)
+        follow.tell(tx, step, destination)
     tx.count(destination, statuses[-1], first.status)
     if (statuses[-1] in OPEN) != (first.status in OPEN) or first.status is Status.ERROR:
         settle_lane(tx, destination, lane)

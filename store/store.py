@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,26 +9,17 @@ from typing import Any
 
 import orjson
 
-from messages.identity import message_id
 from messages.lifecycle import Event, Status
 from messages.message import Delivery, Message, Step
 from store import queries
 from store.connection import Connection, UnsafeStore, connect
+from store.entering import Entrant, enter
+from store.fingerprint import fingerprint
 from store.high_water import HighWater
 from store.mark import Mark
 from store.queries import DESTINATIONS
 from store.steps import apply_step, apply_steps
 from store.writer import Transaction, Writer
-
-
-def fingerprint(*parts: str | bytes) -> bytes:
-    """Return 16 bytes that stand for the parts: keys of lanes and identities are kept as these."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8))
-        digest.update(data)
-    return digest.digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,19 +209,12 @@ def _receive(tx: Transaction, arrival: NewArrival, identity: bytes, digest: byte
 
 
 def _insert_message(tx: Transaction, new: NewMessage, arrival: NewArrival, number: int) -> Message:
-    about = None if new.about is None else fingerprint(new.about)
-    identifier = message_id()
-    cursor = tx.execute(
-        queries.INSERT_MESSAGE,
-        (identifier, number, new.channel, new.revision, tx.now, new.focus, about, orjson.dumps(new.index).decode()),
-    )
-    message: int = cursor.lastrowid
-    for destination, ordinal in new.destinations:
-        delivery = message * DESTINATIONS + ordinal
-        lane = tx.execute(queries.ENTER_LANE, (destination, fingerprint(new.key), delivery)).fetchone()[0]
-        tx.execute(queries.INSERT_DELIVERY, (delivery, destination, lane, tx.now))
-        tx.count(destination, Status.RECEIVED)
-    tx.executemany(queries.INSERT_SEARCH, [(value, name, message) for name, value in new.index.items() if value])
+    entrant = Entrant(
+        arrival=number, channel=new.channel, revision=new.revision, focus=new.focus,
+        about=None if new.about is None else fingerprint(new.about), key=fingerprint(new.key), index=new.index,
+        destinations=new.destinations,
+    )  # fmt: skip
+    message, identifier = enter(tx, entrant)
     return Message(
         number=message, id=identifier, channel=new.channel_name, revision=new.revision, received_at=tx.now,
         peer=arrival.peer, content_type=arrival.content_type, body=arrival.body, focus=new.focus, index=new.index,

@@ -5,7 +5,7 @@ groups, maps, claims and settles them. On standard output, each line written at 
 
     A n     message n is accepted (its sender may forget it)
     C d     delivery d is claimed, its outgoing bytes are stored (it may leave now)
-    S d     delivery d is settled (the peer's acceptance is stored)
+    S d     delivery d is settled (the peer's acceptance is stored), and the channel that follows has its message of it
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KEYS = 3
 
 
 def set_up(folder: Path) -> None:
-    """Make a store with one channel and one destination."""
+    """Make a store with one channel and one destination, and a channel that follows it."""
     connection.store_key(folder)
     link = connection.connect(folder)
     migrate(link)
@@ -43,6 +43,14 @@ def set_up(folder: Path) -> None:
                 channel="rig", title="Rig", revision="r1", source="", plan={}, destinations={"peer": True}
             ),
         )
+        source = {"connector": "outcomes", "settings": {"of": "rig", "when": ["sent"]}}
+        directory.deploy(
+            store.writer,
+            directory.NewRevision(
+                channel="told", title="Told", revision="r1", source="",
+                plan={"from": source, "destinations": {"news": {}}}, destinations={"news": True},
+            ),
+        )  # fmt: skip
     finally:
         store.close()
 
@@ -185,7 +193,7 @@ def finish(folder: Path, count: int) -> list[str]:
         wrong = [*broken(stores[0], said), *_damage(stores[0])]
         for table in ("arrival", "message", "delivery"):
             (rows,) = stores[0].connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-            if rows != count:
+            if rows != 2 * count:  # each with the one that tells of it
                 wrong.append(f"{rows} rows of {table} for {count} messages")
         return wrong
     finally:
@@ -205,7 +213,17 @@ def _holds(store: Store, promise: str, number: str) -> bool:
     ).fetchone()
     if row is None or bytes(row[1]) != encoded_of(int(number)):
         return False
-    return row[0] == Status.SENT if promise == "S" else row[0] in _CLAIMED
+    if promise == "C":
+        return row[0] in _CLAIMED
+    return row[0] == Status.SENT and _told(store, number) == 1
+
+
+def _told(store: Store, delivery: str) -> int:
+    """Return how many messages of the channel that follows tell of a delivery."""
+    tells = f'%"valueString":"{delivery}"%'
+    query = "SELECT count(*) FROM arrival WHERE door = 'outcomes' AND CAST(body AS TEXT) LIKE ?"
+    rows: int = store.connection.execute(query, (tells,)).fetchone()[0]
+    return rows
 
 
 if __name__ == "__main__":
