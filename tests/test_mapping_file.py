@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from messages.problem import Place, Problem, Problems
 from transformers import mapping_file
+from transformers.hl7_mapping_model import Hl7Mapping
 from transformers.mapping_file import did_you_mean, load, parse, safe_name, show
 from transformers.mapping_model import Mapping
 from transformers.mapping_schema import json_schema
@@ -140,9 +141,11 @@ def test_the_schema_for_editors_knows_every_word():
     schema = json_schema()
 
     assert json.loads(json.dumps(schema)) == schema
-    assert set(schema["properties"]) == {field.alias or name for name, field in Mapping.model_fields.items()}
-    assert schema["additionalProperties"] is False
-    assert schema["properties"]["version"]["enum"] == [1, "1"]
+    for model in (Mapping, Hl7Mapping):
+        part = schema["definitions"][model.__name__]
+        assert set(part["properties"]) == {field.alias or name for name, field in model.model_fields.items()}
+        assert part["additionalProperties"] is False
+        assert part["properties"]["version"]["enum"] == [1, "1"]
 
 
 SHIPPED = Path(__file__).parents[1] / "mappings"
@@ -152,11 +155,15 @@ def as_an_editor_sees(text: str):
     return json.loads(json.dumps(YAML(typ="safe", pure=True).load(text), default=str))
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    sorted([*SHIPPED.glob("*.yaml"), *SHIPPED.glob("examples/*.yaml"), *SHIPPED.glob("fragments/*.yaml")]),
+    ids=lambda path: path.stem,
+)
 def test_a_shipped_file_names_its_schema_and_keeps_to_it(path):
     text = path.read_text()
     name = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)[1]
-    schema = json.loads((SHIPPED / name).read_text())
+    schema = json.loads((path.parent / name).read_text())
 
     errors = [
         f"{e.instance_path}: {e.message}"
@@ -169,13 +176,31 @@ def test_a_shipped_file_names_its_schema_and_keeps_to_it(path):
     ("old", "new"),
     [
         ("channel:", "chanel:"),
-        ("as: XPN", "as: XPM"),
+        ("as: XCN", "as: XCM"),
         ("required: true", "required: maybe"),
         ("do: cancel", "dont: cancel"),
     ],
 )
 def test_the_schema_finds_what_is_misspelt(old, new):
     text = (SHIPPED / "appointment-to-powerserver.yaml").read_text()
+    assert old in text
+    schema = jsonschema_rs.validator_for(json_schema())
+
+    assert schema.is_valid(as_an_editor_sees(text))
+    assert not schema.is_valid(as_an_editor_sees(text.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("order: [", "oder: ["),
+        ("as: CodeableConcept", "as: CodableConcept"),
+        ("resource: Appointment", "message: SIU^S12"),
+        ("do: no_show", "dont: no_show"),
+    ],
+)
+def test_the_schema_knows_the_words_of_a_mapping_that_reads_hl7(old, new):
+    text = (SHIPPED / "examples" / "appointment-to-blume.yaml").read_text()
     assert old in text
     schema = jsonschema_rs.validator_for(json_schema())
 

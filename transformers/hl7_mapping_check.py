@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 from zoneinfo import available_timezones
 
 from transformers import fhir_model, hl7_tables
+from transformers.fhir_mapping_check import inputs
 from transformers.hl7_mapping_complete import Held, complete, required
 from transformers.hl7_mapping_examples import check_examples
 from transformers.hl7_mapping_model import Destination, Hl7Mapping, Route
@@ -68,11 +68,7 @@ def plan(desk: Desk, mapping: Hl7Mapping, left_out: set[Steps]) -> Plan:
         for name in mapping.let:
             if name not in sources.used:
                 desk.add("E107", ("let", name), f"nothing uses %{name}", key=True, severity="warning")
-    tables = {name: desk.site.folder / "tables" / f"{name}.csv" for name, table in desk.tables.items() if table}
-    made["inputs"] = {
-        "mapping": hashlib.sha256(desk.document.text.encode()).hexdigest(),
-        "tables": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sorted(tables.items())},
-    }
+    made["inputs"] = inputs(desk)
     return made
 
 

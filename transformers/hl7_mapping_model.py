@@ -14,18 +14,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from transformers import mapping_model as common
 from transformers.mapping_model import Action, Actions, Code, Format, Label, LetItem, Name, Part, Paths, Table, Text
 
-
-def _list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Values = Annotated[list[Text], BeforeValidator(_list), Field(min_length=1)]
-Condition = Annotated[dict[str, Values], Field(min_length=1)]
+Condition = Annotated[dict[str, Paths], Field(min_length=1)]
 When = Annotated[
     Annotated[Actions, Tag("text")] | Annotated[Condition, Tag("condition")],
     Discriminator(lambda value: "condition" if isinstance(value, dict) else "text"),
@@ -98,7 +92,7 @@ class From(BaseModel):
     connector: Label
     station: Label
     hl7: str = Field(default="2.5.1", description="the version whose paths the file names")
-    accept: Values = Field(description="the messages for this channel, such as SIU^S12; all of one structure")
+    accept: Paths = Field(description="the messages for this channel, such as SIU^S12; all of one structure")
 
 
 class Destination(BaseModel):
@@ -110,10 +104,10 @@ class Destination(BaseModel):
     resource: Text = Field(description="type of the resource that is written, such as Appointment")
     find: dict[str, Paths] = Field(min_length=1, description="search parameter, and the names of let: that it takes")
     missing: Literal["create", "refuse"] | dict[Action, Literal["create", "refuse"]] = "create"
-    join: dict[str, Values] = Field(
+    join: dict[str, Paths] = Field(
         default_factory=dict, description="lists whose items are merged, and what tells items apart"
     )
-    only_if: dict[str, Values] = Field(
+    only_if: dict[str, Paths] = Field(
         default_factory=dict, description="element, and the values that the server may have there"
     )
     when_unanswered: Literal["resend", "hold"] = "resend"
@@ -165,6 +159,9 @@ class Hl7Mapping(Part):
     about: Text | None = None
     let: dict[Name, LetItem] = Field(default_factory=dict)
     index: dict[Name, Text] = Field(default_factory=dict)
+    facts: dict[Name, Paths] = Field(
+        default_factory=dict, description="where the rules of its kind find what they look at"
+    )
     route: list[Route] = Field(min_length=1)
     map: dict[str, Target] = Field(min_length=1)
     tests: list[common.Test] = Field(default_factory=list)

@@ -1,36 +1,42 @@
 """Checks a whole mapping file and makes its plan: all mistakes at once, each with file, line, column and advice.
 
-The plan is JSON-able data with everything that running needs; `fhir_to_hl7.compile_plan` makes closures of it. Nothing
-imported here (YAML, pydantic, ANTLR, HL7's tables) is needed after that.
+The plan is JSON-able data with everything that running needs; the transformer's `compile_plan` makes closures of it.
+Nothing imported here (YAML, pydantic, ANTLR, HL7's tables) is needed after that.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from messages.problem import Place, Problem, Problems
-from transformers import hl7_mapping_check, mapping_fragments, mapping_shape
-from transformers.fhir_path_types import Typed
-from transformers.hl7_mapping_model import Hl7Mapping
-from transformers.hl7_rules import compile_rules
-from transformers.mapping_complete import Completeness, parts
-from transformers.mapping_desk import Desk
-from transformers.mapping_examples import Example, check_examples, examples
-from transformers.mapping_file import Steps, load
-from transformers.mapping_lets import lets, one_text, zone
-from transformers.mapping_model import Mapping
-from transformers.mapping_paths import IT, Paths
-from transformers.mapping_route import destination, route, settings
-from transformers.mapping_rules import is_condition
-from transformers.mapping_site import Site
-from transformers.mapping_structure import Placer
+from pydantic import BaseModel
 
-#: Of the plan. A worker refuses another one.
-LANGUAGE = 1
+from messages.problem import Place, Problem, Problems
+from transformers import fhir_mapping_check, fhir_to_hl7, hl7_mapping_check, hl7_to_fhir, mapping_fragments
+from transformers import mapping_shape as shape
+from transformers.hl7_mapping_model import Hl7Mapping
+from transformers.mapping_desk import Desk
+from transformers.mapping_examples import Example, examples
+from transformers.mapping_file import Steps, load
+from transformers.mapping_model import Mapping as FhirMapping
+from transformers.mapping_site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """How the files of one transformer are read: their words, and what makes a plan of them."""
+
+    model: type[BaseModel]
+    plan: Callable[[Desk, Any, set[Steps]], dict[str, Any]]
+
+
+#: By the name of the transformer. A file that names another one is read as if it named none; then its plug-in's own.
+DIRECTIONS: Mapping[str, Direction] = {
+    fhir_to_hl7.KIND: Direction(FhirMapping, fhir_mapping_check.plan),
+    hl7_to_fhir.KIND: Direction(Hl7Mapping, hl7_mapping_check.plan),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +60,18 @@ def check_mapping(path: Path, site: Site, name: str | None = None) -> Checked:
     except Problems as found:
         source = path.read_text(errors="replace") if path.is_file() else ""
         return Checked(list(found.problems), None, lambda _: Place(shown, 1, 1), source)
-    kind = Hl7Mapping if document.data.get("transformer") == "hl7-to-fhir" else Mapping
+    named = document.data.get("transformer")
+    direction = DIRECTIONS.get(named if isinstance(named, str) else "") or DIRECTIONS[fhir_to_hl7.KIND]
     of_fragments = mapping_fragments.put_in(document, site.folder)
-    mapping, problems, left_out = mapping_shape.read(document, kind, document.data)
+    mapping, problems, left_out = shape.read(document, direction.model, document.data)
     desk = Desk(document, site, f"{path.resolve().parent.name}/{path.name}", problems=[*of_fragments, *problems])
     if of_fragments:
         # What a fragment was to write is not missing besides.
         left_out = {*left_out, ("map", mapping_fragments.WORD)}
-    plan: dict[str, Any] = {}
-    if isinstance(mapping, Hl7Mapping):
-        plan = hl7_mapping_check.plan(desk, mapping, left_out)
-    elif isinstance(mapping, Mapping):
-        plan = _plan(desk, mapping, left_out)
+    plan = {} if mapping is None else direction.plan(desk, mapping, left_out)
     problems = sorted(desk.problems, key=lambda problem: _order(problem, shown))
     failed = any(problem.severity == "error" for problem in problems)
-    if failed or not isinstance(mapping, Mapping | Hl7Mapping):
+    if failed or mapping is None:
         return Checked(problems, None, document.place, document.text)
     return Checked(problems, plan, document.place, document.text, tuple(examples(desk, mapping)))
 
@@ -76,143 +79,3 @@ def check_mapping(path: Path, site: Site, name: str | None = None) -> Checked:
 def _order(problem: Problem, shown: str) -> tuple[bool, str, int, int]:
     place = problem.place or Place("", 0, 0)
     return (place.file != shown, place.file, place.line, place.column)
-
-
-def _plan(desk: Desk, mapping: Mapping, left_out: set[Steps]) -> dict[str, Any]:
-    desk.actions = tuple(dict.fromkeys(line.do for line in mapping.route if line.do))
-    whole = not any(way[0] in ("map", "route", "destinations") for way in left_out)
-    paths = Paths(desk, broken={str(way[1]) for way in left_out if way[0] == "let" and len(way) > 1})
-    each = _each(paths, mapping)
-    plan: dict[str, Any] = {
-        "language": LANGUAGE,
-        "transformer": mapping.transformer,
-        "channel": mapping.channel,
-        "title": mapping.title,
-        "kind": mapping.kind,
-        "owner": mapping.owner,
-        "file": desk.file,
-        "let": lets(paths, mapping),
-        "zone": zone(paths, mapping),
-        "order": [one_text(paths, _step("order", n, desk), text) for n, text in enumerate(mapping.order)],
-        "about": mapping.about and one_text(paths, ("about",), mapping.about),
-        "index": {name: one_text(paths, ("index", name), text) for name, text in mapping.index.items()},
-        "route": route(paths, mapping),
-        "from": {
-            "connector": mapping.from_.connector,
-            "station": mapping.from_.station,
-            "settings": settings(desk, ("from",), mapping.from_),
-            "each": each,
-            "accept": _accept(paths, mapping),
-        },
-    }
-    _at_the_door(desk, plan)
-    plan["destinations"], plan["maps"] = _destinations(desk, paths, mapping, whole=whole)
-    names = {name for part in plan["destinations"].values() for name in part.get("validators", {}).values()}
-    plan["validators"] = {name: compile_rules(*name.split(" ")) for name in sorted(names)}
-    plan["tables"] = desk.rows()
-    check_examples(desk, mapping)
-    if not any(problem.severity == "error" for problem in desk.problems):
-        _unused(paths, mapping)
-    plan["inputs"] = _inputs(desk)
-    plan["processing_id"] = desk.site.value("endpoint.processing_id") or "P"
-    return plan
-
-
-#: What is not known yet when a document stands at the door.
-_LATER = {"now": "now()", "today": "today()", "timeOfDay": "timeOfDay()", "known": "%known"}
-
-
-def _at_the_door(desk: Desk, plan: dict[str, Any]) -> None:
-    """Note a problem for what decides at the door by something that a resend would find changed."""
-    ways: list[tuple[Steps, Any]] = [(("from", word), plan["from"][word]) for word in ("each", "accept")]
-    ways += [(_step("order", number, desk), tree) for number, tree in enumerate(plan["order"])]
-    ways += [(("about",), plan["about"]), *((("index", name), tree) for name, tree in plan["index"].items())]
-    for where, tree in ways:
-        for word in sorted(_later(tree, plan["let"], frozenset())):
-            text = f"{_LATER[word]} cannot be used here: a resend of the document must be the same message"
-            desk.add("E108", where, text, "leave it to the route, or to a rule")
-
-
-def _later(value: Any, lets: dict[str, Any], seen: frozenset[str]) -> set[str]:
-    """Return the words of _LATER that an expression uses, itself or through names of let:."""
-    if isinstance(value, dict):
-        return set().union(*(_later(part, lets, seen) for part in value.values()))
-    if not isinstance(value, list):
-        return set()
-    found = set().union(*(_later(part, lets, seen) for part in value))
-    if len(value) > 3 and value[0] == "call" and value[2] is None and value[3] in _LATER:
-        found.add(value[3])
-    if len(value) == 3 and value[0] == "name":
-        name = value[2]
-        found |= {name} if name == "known" else set()
-        found |= _later(lets[name], lets, seen | {name}) if name in lets and name not in seen else set()
-    return found
-
-
-def _step(word: str, position: int, desk: Desk) -> tuple[str | int, ...]:
-    return (word, position) if (word, position) in desk.document else (word,)
-
-
-def _each(paths: Paths, mapping: Mapping) -> Any:
-    if mapping.from_.each is None:
-        return None
-    where = ("from", "each")
-    paths.it = Typed(frozenset({"any"}), 1, 1)
-    expression = paths.read(where, mapping.from_.each)
-    if expression is None:
-        return None
-    paths.it = Typed(expression.gives.types, 1, 1)
-    if IT in paths.used:
-        paths.desk.add("E102", where, "each: says what %it is; it cannot use it")
-    return expression.tree
-
-
-def _accept(paths: Paths, mapping: Mapping) -> Any:
-    if mapping.from_.accept is None:
-        return None
-    expression = paths.read(("from", "accept"), mapping.from_.accept)
-    return expression.tree if expression is not None and is_condition(paths.desk, expression) else None
-
-
-def _destinations(
-    desk: Desk, paths: Paths, mapping: Mapping, *, whole: bool
-) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
-    plans: dict[str, Any] = {}
-    maps: dict[str, list[dict[str, Any]]] = {}
-    for name, part in mapping.destinations.items():
-        plan = plans[name] = destination(desk, name, part, mapping)
-        targets = part.map if part.map is not None else mapping.map
-        where: Steps = ("destinations", name, "map") if part.map is not None else ("map",)
-        if targets is None:
-            desk.add("E021", ("destinations", name), f"there is no 'map' for {name}", "add map: to the file", key=True)
-            continue
-        structures: dict[str, list[str]] = {}
-        for action, message in plan["message"].items():
-            structures.setdefault(message.rsplit("^", 1)[1], []).append(action)
-        plan["maps"], plan["validators"] = {}, {}
-        for structure, actions in structures.items():
-            key = f"{'.'.join(str(step) for step in where)} {part.hl7} {structure}"
-            placer = Placer(paths, part.hl7, structure, frozenset(actions))
-            root = placer.place(where, targets)
-            if whole and len(plan["message"]) == len(desk.actions):
-                Completeness(desk, part.hl7, structure, frozenset(placer.lost)).check(root, actions)
-            maps[key] = parts(desk, root)
-            plan["maps"] |= dict.fromkeys(actions, key)
-            plan["validators"] |= dict.fromkeys(actions, f"{part.hl7} {structure}")
-    return plans, maps
-
-
-def _unused(paths: Paths, mapping: Mapping) -> None:
-    for name in mapping.let:
-        if name not in paths.used:
-            paths.desk.add("E107", ("let", name), f"nothing uses %{name}", key=True, severity="warning")
-
-
-def _inputs(desk: Desk) -> dict[str, Any]:
-    """Return digests of the files that went in; what counts of site.yaml is in the plan itself."""
-    tables = {name: desk.site.folder / "tables" / f"{name}.csv" for name, table in desk.tables.items() if table}
-    return {
-        "mapping": hashlib.sha256(desk.document.text.encode()).hexdigest(),
-        "tables": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sorted(tables.items())},
-        "fragments": mapping_fragments.digests(desk.document),
-    }

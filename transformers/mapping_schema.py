@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
+from transformers import fhir_to_hl7
+from transformers.fhir_formats import FHIR_FORMATS
 from transformers.formats import FORMATS
-from transformers.mapping_model import Fragment, Mapping, SiteFile
+from transformers.mapping_check import DIRECTIONS
+from transformers.mapping_model import Fragment, SiteFile
 
-#: Kind of file -> its model.
-KINDS: dict[str, type[BaseModel]] = {"mapping": Mapping, "fragment": Fragment, "site": SiteFile}
+#: Kinds of file. A mapping's words depend on its transformer.
+KINDS = ("mapping", "fragment", "site")
+_OTHERS: Mapping[str, type[BaseModel]] = {"fragment": Fragment, "site": SiteFile}
 _NAME = {"type": "string", "pattern": r"^fragments/.+\.yaml$"}
 _USE = {"anyOf": [_NAME, {"type": "array", "items": _NAME}], "description": "fragments whose lines stand here"}
 _DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -21,10 +27,27 @@ def json_schema(kind: str = "mapping") -> dict[str, Any]:
 
     A file names it in its first line: `# yaml-language-server: $schema=mapping.schema.json`.
     """
-    schema: dict[str, Any] = KINDS[kind].model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
-    schema["definitions"] = schema.pop("$defs", {})
+    if kind != "mapping":
+        schema: dict[str, Any] = _OTHERS[kind].model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
+        schema["definitions"] = schema.pop("$defs", {})
+    else:
+        schema = _by_transformer()
     seen: dict[str, Any] = _as_editors_see(schema, variables=kind == "site")
     return {"$schema": _DIALECT, **seen}
+
+
+def _by_transformer() -> dict[str, Any]:
+    """Return the schema of mapping files: which words a file has, its transformer says."""
+    models = {name: direction.model for name, direction in DIRECTIONS.items()}
+    ways, found = models_json_schema(
+        [(model, "validation") for model in models.values()], by_alias=True, ref_template="#/definitions/{model}"
+    )
+    schema: dict[str, Any] = ways[models[fhir_to_hl7.KIND], "validation"]
+    for name, model in models.items():
+        if name != fhir_to_hl7.KIND:
+            named = {"properties": {"transformer": {"const": name}}, "required": ["transformer"]}
+            schema = {"if": named, "then": ways[model, "validation"], "else": schema}
+    return {"title": "Mapping", "type": "object", "definitions": found["$defs"], **schema}
 
 
 def _as_editors_see(schema: Any, *, variables: bool) -> Any:
@@ -42,7 +65,7 @@ def _as_editors_see(schema: Any, *, variables: bool) -> Any:
         found["anyOf"] = found.pop("oneOf")
         found.pop("discriminator", None)
     if "as" in found.get("properties", {}):
-        format_: dict[str, Any] = {"enum": sorted(FORMATS)}
+        format_: dict[str, Any] = {"enum": sorted({*FORMATS, *FHIR_FORMATS})}
         options = {"type": "object", "properties": {"format": format_}, "required": ["format"]}
         found["properties"]["as"] = {"anyOf": [format_, options]} | _described(found["properties"]["as"])
     map_ = found.get("properties", {}).get("map")
