@@ -18,7 +18,7 @@ from messages.problem import Problems
 from transformers import er7
 from transformers.base import Filtered, Given, Transformed
 from transformers.er7 import parse
-from transformers.mapping_explain import trace
+from transformers.mapping_follow import follow
 
 
 @click.command()
@@ -99,9 +99,9 @@ class _Trial:
 
     def _rules(self, document: Any, given: Given, encoded: bytes) -> list[dict[str, Any]]:
         """Return each rule at work, in the order of the message; a transformer without such a plan gives none."""
-        if "maps" not in self._plan or not encoded.startswith(b"MSH"):
-            return []
-        rules = [asdict(rule) for rule in trace(self._plan, document, given).explained if rule.gave]
+        rules = [asdict(rule) for rule in follow(self._plan, document, given).explained if rule.gave]
+        if not encoded.startswith(b"MSH"):
+            return rules
         mapped = {rule["target"] for rule in rules}
         header = parse(encoded).segments[0]
         host = {"place": "", "source": "the host", "found": (), "conversion": ""}

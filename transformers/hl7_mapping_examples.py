@@ -13,12 +13,12 @@ from typing import Any
 from messages.problem import Problem, Problems
 from transformers import er7, fhir_model, hl7_path
 from transformers.base import Filtered, Given, Transformed
+from transformers.hl7_mapping_explain import trace
 from transformers.hl7_mapping_model import Hl7Mapping
-from transformers.hl7_to_fhir import Followed, compile_plan
-from transformers.hl7_values import DELETED
+from transformers.hl7_to_fhir import compile_plan
 from transformers.mapping_desk import Desk, Where
 from transformers.mapping_examples import WORDS, Example
-from transformers.mapping_explain import Explained, Trace
+from transformers.mapping_explain import Trace
 from transformers.mapping_file import did_you_mean, safe_name
 from transformers.mapping_model import Test
 
@@ -160,26 +160,13 @@ def run(plan: Mapping[str, Any], example: Example, folder: Path, now: datetime) 
         admissions = transformer.admit(document)
         if admissions:
             given = Given(now=example.now or now, control_id="0", destination=destination, known=example.known)
-            seen = _trace(transformer.follow(document, given))
+            seen = trace(plan, document, given)
             result = transformer.transform(document, given)
         else:
             result = Filtered(reason="not for this channel")
     except Problems as found:
         problems = found.problems
     return tuple(_differences(example.expect, result, problems, folder)), seen
-
-
-def _trace(found: Followed) -> Trace:
-    explained = [_explained(plan, gave) for plan, gave in found.rules]
-    return Trace(explained=explained, conditions=found.conditions, line=found.line, rows=found.rows)
-
-
-def _explained(plan: Mapping[str, Any], gave: list[Any]) -> Explained:
-    conversion = f"as: {plan['as']}" if "as" in plan else f"table: {plan['table']}" if "cells" in plan else ""
-    shown = ", ".join("(removed)" if one is DELETED else _words(one) for one in gave)
-    return Explained(
-        target=plan["name"], place=plan["at"], source=plan["source"], found=(), conversion=conversion, gave=shown
-    )
 
 
 def _differences(

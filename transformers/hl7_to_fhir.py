@@ -15,7 +15,19 @@ from messages.problem import Problem, Problems
 from transformers import er7, fhir_validation, unmapped
 from transformers.base import Admission, Filtered, Given, Transformed
 from transformers.hl7_scope import Loop, Scope, first, grouped
-from transformers.hl7_values import DELETED, Give, Plan, Run, condition, problem, rule, source, text, texts
+from transformers.hl7_values import (
+    DELETED,
+    Give,
+    Plan,
+    Run,
+    condition,
+    problem,
+    rule,
+    source,
+    source_values,
+    text,
+    texts,
+)
 
 #: Name of the transformer in a mapping file, and of its plug-in.
 KIND = "hl7-to-fhir"
@@ -26,12 +38,27 @@ Json = dict[str, Any]
 Test = Callable[[Run, Scope], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One rule at work."""
+
+    plan: Plan
+    #: What its source gave, before any conversion.
+    found: list[Any]
+    gave: list[Any]
+    #: The object that it wrote into, and how many items its list had before.
+    into: Json
+    before: int
+
+
 @dataclass(slots=True)
 class Followed:
     """What one message did with the plan, for tests and explanations. Its values are the message's: never logged."""
 
-    #: Rules in the order of the file, each with what it gave.
-    rules: list[tuple[Plan, list[Any]]] = field(default_factory=list)
+    #: Rules in the order of the file.
+    rules: list[Applied] = field(default_factory=list)
+    #: The resource as far as it was written.
+    body: Json = field(default_factory=dict)
     #: Place of a line of the route, and what its condition said.
     conditions: set[tuple[str, bool]] = field(default_factory=set)
     line: str | None = None
@@ -61,8 +88,8 @@ class _Line:
     when: Test | None
 
 
-#: Called for each rule that gave something, or nothing.
-Watch = Callable[[Plan, list[Any]], None]
+#: Called for each rule, before what it gave is written: the rule, where it looks, the object that it writes into.
+Watch = Callable[[Plan, Scope, Json, list[Any]], None]
 
 
 class Hl7ToFhir:
@@ -160,9 +187,14 @@ class Hl7ToFhir:
                 break
         if run.action:
             part = self._plan["destinations"][given.destination]
-            self._fill(self._maps[part["map"]], run, run.root, {}, lambda *one: found.rules.append(one))
-            for _, name in part["find"]:
-                run.named(name)
+
+            def watch(plan: Plan, scope: Scope, into: Json, gave: list[Any]) -> None:
+                found.rules.append(Applied(plan, source_values(plan, run, scope), gave, into, _items(into, plan["to"])))
+
+            self._fill(self._maps[part["map"]], run, run.root, found.body, watch)
+            for parameter, name in part["find"]:
+                looked_for = {"at": part["at"], "name": f"find: {parameter}", "source": f"%{name}", "to": []}
+                found.rules.append(Applied(looked_for, [], run.named(name), {}, 0))
         found.rows = run.rows
         return found
 
@@ -184,6 +216,7 @@ class Hl7ToFhir:
 
     def _envelope(self, run: Run, given: Given, action: str) -> Json:
         run.action = action
+        found.conditions |= run.conditions
         part = self._plan["destinations"][given.destination]
         body: Json = {"resourceType": part["resource"]}
         self._fill(self._maps[part["map"]], run, run.root, body, None)
@@ -205,7 +238,7 @@ class Hl7ToFhir:
                 continue
             values = one.give(run, scope)
             if watch is not None:
-                watch(one.plan, values)
+                watch(one.plan, scope, into, values)
             self._write(one.plan, run, into, values)
         for inner in block.blocks:
             if not _applies(inner.plan, inner.when, run, scope):
@@ -255,6 +288,16 @@ def _whole(segments: Sequence[er7.Segment], number: int) -> str:
 
 
 def _missing(number: int, words: str) -> Problem:
+def lines(route: Sequence[Plan]) -> list[_Line]:
+    """Compile a route."""
+    return [_Line(line, line["when"] and condition(line["when"])) for line in route]
+
+
+def blocks(maps: Plan, tables: Plan) -> dict[str, _Block]:
+    """Compile the maps of a plan."""
+    return {key: _block(part, tables) for key, parts in maps.items() for part in parts}
+
+
     return _refused(f"MSH-{number} {words} is empty", f"MSH-{number}", "required")
 
 
@@ -273,7 +316,13 @@ def _block(plan: Plan, tables: Plan) -> _Block:
 
 
 def _applies(plan: Plan, when: Test | None, run: Run, scope: Scope) -> bool:
-    return (plan["actions"] is None or run.action in plan["actions"]) and (when is None or when(run, scope))
+    if plan["actions"] is not None and run.action not in plan["actions"]:
+        return False
+    if when is None:
+        return True
+    said = when(run, scope)
+    run.conditions.add((plan["at"], said))
+    return said
 
 
 def _put(into: Json, steps: Sequence[tuple[str, bool]], values: list[Any]) -> None:
@@ -313,6 +362,17 @@ def _findings(body: Json, part: Plan, *, whole: bool) -> list[Problem]:
 
 
 def _not_sent(line: Plan) -> Filtered:
+def _items(into: Json, steps: Sequence[tuple[str, bool]]) -> int:
+    """Return how many items the list at a path has; 0 where it is none, or not there."""
+    for name, repeats in steps[:-1]:
+        inner = into.get(name)
+        if inner is None:
+            return 0
+        into = inner[0] if repeats else inner
+    found = into.get(steps[-1][0])
+    return len(found) if isinstance(found, list) else 0
+
+
     if line["filter"] is not None:
         return Filtered(reason=f"{line['filter']} ({line['at']})")
     raise Problems([problem(line["code"] or "E308", line["error"], line)])

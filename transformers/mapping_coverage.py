@@ -78,7 +78,7 @@ def coverage(plan: Mapping[str, Any], traces: Sequence[Trace], folder: Path) -> 
             item = Item(f"{folder.name}/tables/{name}.csv", line, 1, f"the row {code}")
             _note(found, f"rows of tables/{name}.csv", item, touched=(name, code) in rows)
     for rule in [*_rules(plan), *plan["let"].values(), plan["zone"]]:
-        if "cells" in rule and "." not in rule["table"]:
+        if "cells" in rule and rule["table"].startswith("of "):
             for code in rule["cells"]:
                 item = _item(rule["at"], f"the row {code} of the table in the rule")
                 _note(found, "rows in rules", item, touched=(rule["at"], code) in rows)
@@ -115,8 +115,7 @@ def _in_parts(parts: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]
 def _conditions(plan: Mapping[str, Any]) -> Iterator[str]:
     yield from (line["at"] for line in plan["route"] if line["when"] is not None)
     for parts in plan["maps"].values():
-        yield from (rule["at"] for rule in _in_parts(parts) if rule["tests"])
-        yield from (part["at"] for part in _groups(parts) if part["tests"])
+        yield from (one["at"] for one in (*_in_parts(parts), *_groups(parts)) if one["tests"] or one.get("when"))
 
 
 def _groups(parts: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
