@@ -15,19 +15,7 @@ from messages.problem import Problem, Problems
 from transformers import er7, fhir_validation, unmapped
 from transformers.base import Admission, Filtered, Given, Transformed
 from transformers.hl7_scope import Loop, Scope, first, grouped
-from transformers.hl7_values import (
-    DELETED,
-    Give,
-    Plan,
-    Run,
-    condition,
-    problem,
-    rule,
-    source,
-    source_values,
-    text,
-    texts,
-)
+from transformers.hl7_values import DELETED, Give, Plan, Run, condition, problem, rule, source, text, texts
 
 #: Name of the transformer in a mapping file, and of its plug-in.
 KIND = "hl7-to-fhir"
@@ -196,6 +184,7 @@ class Hl7ToFhir:
                 looked_for = {"at": part["at"], "name": f"find: {parameter}", "source": f"%{name}", "to": []}
                 found.rules.append(Applied(looked_for, [], run.named(name), {}, 0))
         found.rows = run.rows
+        found.conditions |= run.conditions
         return found
 
     def _start(self, document: Any, given: Given | None = None) -> Run:
@@ -216,7 +205,6 @@ class Hl7ToFhir:
 
     def _envelope(self, run: Run, given: Given, action: str) -> Json:
         run.action = action
-        found.conditions |= run.conditions
         part = self._plan["destinations"][given.destination]
         body: Json = {"resourceType": part["resource"]}
         self._fill(self._maps[part["map"]], run, run.root, body, None)
@@ -288,16 +276,6 @@ def _whole(segments: Sequence[er7.Segment], number: int) -> str:
 
 
 def _missing(number: int, words: str) -> Problem:
-def lines(route: Sequence[Plan]) -> list[_Line]:
-    """Compile a route."""
-    return [_Line(line, line["when"] and condition(line["when"])) for line in route]
-
-
-def blocks(maps: Plan, tables: Plan) -> dict[str, _Block]:
-    """Compile the maps of a plan."""
-    return {key: _block(part, tables) for key, parts in maps.items() for part in parts}
-
-
     return _refused(f"MSH-{number} {words} is empty", f"MSH-{number}", "required")
 
 
@@ -339,6 +317,17 @@ def _put(into: Json, steps: Sequence[tuple[str, bool]], values: list[Any]) -> No
         into[name] = values[0]
 
 
+def _items(into: Json, steps: Sequence[tuple[str, bool]]) -> int:
+    """Return how many items the list at a path has; 0 where it is none, or not there."""
+    for name, repeats in steps[:-1]:
+        inner = into.get(name)
+        if inner is None:
+            return 0
+        into = inner[0] if repeats else inner
+    found = into.get(steps[-1][0])
+    return len(found) if isinstance(found, list) else 0
+
+
 def _token(value: Any) -> Any:
     """Return a value of `find`: an Identifier by its system, anything else as text."""
     if isinstance(value, Mapping):
@@ -362,17 +351,6 @@ def _findings(body: Json, part: Plan, *, whole: bool) -> list[Problem]:
 
 
 def _not_sent(line: Plan) -> Filtered:
-def _items(into: Json, steps: Sequence[tuple[str, bool]]) -> int:
-    """Return how many items the list at a path has; 0 where it is none, or not there."""
-    for name, repeats in steps[:-1]:
-        inner = into.get(name)
-        if inner is None:
-            return 0
-        into = inner[0] if repeats else inner
-    found = into.get(steps[-1][0])
-    return len(found) if isinstance(found, list) else 0
-
-
     if line["filter"] is not None:
         return Filtered(reason=f"{line['filter']} ({line['at']})")
     raise Problems([problem(line["code"] or "E308", line["error"], line)])
