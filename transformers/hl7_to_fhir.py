@@ -15,7 +15,19 @@ from messages.problem import Problem, Problems
 from transformers import er7, fhir_validation, unmapped
 from transformers.base import Admission, Filtered, Given, Transformed
 from transformers.hl7_scope import Loop, Scope, first, grouped
-from transformers.hl7_values import DELETED, Give, Plan, Run, condition, problem, rule, source, text, texts
+from transformers.hl7_values import (
+    DELETED,
+    Give,
+    Plan,
+    Run,
+    condition,
+    problem,
+    rule,
+    source,
+    source_values,
+    text,
+    texts,
+)
 
 #: Name of the transformer in a mapping file, and of its plug-in.
 KIND = "hl7-to-fhir"
