@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from host.command_line import EXIT_FINDINGS, json_option, print_json, site_option
-from host.command_site import checked, files_argument, problem_as_json, shown
+from host.command_site import checked, files_argument, problem_as_json, read_site_or_leave, shown
 from host.sarif import sarif
 from host.site import CheckedFile
+from messages.problem import Problem
+from transformers.resource_file import FILE, check_sync
 
 
 @click.command()
@@ -28,6 +30,7 @@ def check_command(mappings: tuple[str, ...], log: Path | None, no_cache: bool, s
     """
     results = checked(site, mappings, anew=no_cache)
     problems = [problem for file in results for problem in file.problems]
+    problems += [] if mappings else _of_resources(site)
     errors = sum(problem.severity == "error" for problem in problems)
     if log is not None:
         log.write_text(json.dumps(sarif(problems), indent=2, ensure_ascii=False) + "\n", "utf-8")
@@ -38,6 +41,12 @@ def check_command(mappings: tuple[str, ...], log: Path | None, no_cache: bool, s
             click.echo(shown(problem))
     click.echo(f"{len(results)} file(s), {errors} error(s), {len(problems) - errors} warning(s)", err=True)
     sys.exit(EXIT_FINDINGS if errors or not results else 0)
+
+
+def _of_resources(folder: Path) -> list[Problem]:
+    """Check resource-sync.yaml, where the site has one."""
+    path = folder / FILE
+    return check_sync(path, read_site_or_leave(folder))[1] if path.exists() else []
 
 
 def _as_json(file: CheckedFile) -> dict[str, Any]:

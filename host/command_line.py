@@ -21,6 +21,8 @@ EXIT_INTERRUPTED = 130
 
 ROOMS = Path(__file__).resolve().parents[1]
 SHIPPED_SITE = ROOMS / "mappings"
+#: Files of a site's folder that are no channel's.
+_NO_CHANNELS = ("site.yaml", "resource-sync.yaml")
 
 #: section of `--help` → command → the module that holds it, and what it does.
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
@@ -188,4 +190,4 @@ def print_json(**found: Any) -> None:
 def complete_channel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Return the channels of the site that begin so, for the shell: by the names of their files, unread."""
     site = ctx.params.get("site") or default_site()
-    return sorted(path.stem for path in site.glob(f"{incomplete}*.yaml") if path.name != "site.yaml")
+    return sorted(path.stem for path in site.glob(f"{incomplete}*.yaml") if path.name not in _NO_CHANNELS)

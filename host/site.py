@@ -16,6 +16,7 @@ from channels import registry
 from channels.settings import mistakes
 from host.checked_cache import Cache
 from messages.problem import Place, Problem, Problems
+from transformers import resource_file
 from transformers.mapping_check import Checked, check_mapping
 from transformers.mapping_site import Site, load_site
 
@@ -40,9 +41,13 @@ class CheckedFile:
         return self.checked.plan is not None and not any(p.severity == "error" for p in self.problems)
 
 
+#: YAML files of a site's folder that are no mapping files.
+NO_MAPPINGS = frozenset({"site.yaml", resource_file.FILE})
+
+
 def mapping_files(folder: Path) -> list[Path]:
-    """Return the mapping files of a site: every YAML file of the folder but site.yaml."""
-    return sorted(path for path in folder.glob("*.yaml") if path.name != "site.yaml")
+    """Return the mapping files of a site: every YAML file of the folder but site.yaml and resource-sync.yaml."""
+    return sorted(path for path in folder.glob("*.yaml") if path.name not in NO_MAPPINGS)
 
 
 def read_site(folder: Path) -> Site:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from host.site import mapping_files
 from messages.problem import Problems
 from transformers.base import Given
 from transformers.fhir_to_hl7 import compile_plan
@@ -17,7 +18,7 @@ from transformers.mapping_site import load_site
 from transformers.mapping_tests import run_tests, untouched
 
 SITE = Path(__file__).parents[1] / "mappings"
-MAPPINGS = sorted(path for path in SITE.glob("*.yaml") if path.name != "site.yaml")
+MAPPINGS = mapping_files(SITE)
 APPOINTMENTS = SITE / "appointment-to-powerserver.yaml"
 NOW = datetime.fromisoformat("2025-11-20T15:30:00-03:00")
 

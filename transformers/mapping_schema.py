@@ -13,10 +13,11 @@ from transformers.fhir_formats import FHIR_FORMATS
 from transformers.formats import FORMATS
 from transformers.mapping_check import DIRECTIONS
 from transformers.mapping_model import Fragment, SiteFile
+from transformers.resource_model import SyncFile
 
 #: Kinds of file. A mapping's words depend on its transformer.
-KINDS = ("mapping", "fragment", "site")
-_OTHERS: Mapping[str, type[BaseModel]] = {"fragment": Fragment, "site": SiteFile}
+KINDS = ("mapping", "fragment", "site", "resource-sync")
+_OTHERS: Mapping[str, type[BaseModel]] = {"fragment": Fragment, "site": SiteFile, "resource-sync": SyncFile}
 _NAME = {"type": "string", "pattern": r"^fragments/.+\.yaml$"}
 _USE = {"anyOf": [_NAME, {"type": "array", "items": _NAME}], "description": "fragments whose lines stand here"}
 _DIALECT = "http://json-schema.org/draft-07/schema#"

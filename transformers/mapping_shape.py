@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -10,7 +10,6 @@ from pydantic_core import ErrorDetails
 
 from messages.problem import Problem
 from transformers import mapping_model as model
-from transformers.hl7_mapping_model import Hl7Mapping
 from transformers.mapping_file import Document, Steps, did_you_mean
 
 #: What pydantic writes into the way to a mistake where a part may be one of several kinds.
@@ -156,10 +155,9 @@ def _problem(document: Document, kind: type[BaseModel], detail: ErrorDetails) ->
 
 def _part(kind: type[BaseModel], steps: Sequence[str | int]) -> type[BaseModel]:
     """Return the model of the part in which the last step stands."""
-    if kind is Hl7Mapping:
-        return next(
-            (Hl7Mapping.PARTS[str(step)] for step in reversed(steps[:-1]) if str(step) in Hl7Mapping.PARTS), kind
-        )
+    parts: Mapping[str, type[BaseModel]] | None = vars(kind).get("PARTS")
+    if parts is not None:
+        return next((parts[str(step)] for step in reversed(steps[:-1]) if str(step) in parts), kind)
     for step in reversed(steps[:-1]):
         part = _TAGS.get(str(step)) or _PARTS.get(str(step))
         if part is not None and (kind is model.Mapping or part in (model.SiteName, model.Console)):
