@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 
 Resource = dict[str, Any]
 _REFERENCE = r'"reference": "([A-Za-z]+)/([A-Za-z0-9.-]+)"'
-_SEARCHABLE = ("identifier", "_id", "_lastUpdated", "status")
+_SEARCHABLE = ("identifier", "_id", "_lastUpdated", "status", "patient")
 _STEERING = ("_count", "_sort", "_offset", "_include", "_include:iterate")
 
 
@@ -226,6 +226,8 @@ def _matches(resource: Resource, name: str, value: str) -> bool:
         when = datetime.fromisoformat(resource["meta"]["lastUpdated"])
         bound = datetime.fromisoformat(value[2:])
         return when >= bound if value.startswith("ge") else when > bound
+    if name == "patient":
+        return bool(resource.get("patient", {}).get("reference") == value)
     return resource.get(name.removeprefix("_")) == value
 
 
