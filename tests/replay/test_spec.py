@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from html.parser import HTMLParser
 
@@ -25,7 +26,7 @@ def test_each_field_has_its_name_type_source_and_an_example_of_a_test(site):
 
     assert one(found, "PID-3") == {
         "destination": "powerserver", "field": "PID-3", "name": "Patient Identifier List", "datatype": "CX",
-        "hl7": "required", "sent": "always", "events": "all", "source": "%mrn | %patient.identifier",
+        "standard": "required", "sent": "always", "events": "all", "source": "%mrn | %patient.identifier",
         "conversion": "as CX, table authorities", "condition": "", "note": "",
         "example": "12345^^^BLUME TEST&2.25.2001&ISO^MR~12345678909^^^CPF&2.16.840.1.113883.13.237&ISO^NI",
     }  # fmt: skip
@@ -116,3 +117,47 @@ def test_a_channel_that_is_not_there_or_not_fit_is_told(site):
     assert site.command("mapping", "spec", "appointment-to-powerservr").code == 2
     site.mapping.write_text(site.mapping.read_text("utf-8").replace("PID-8: {", "PID-88: {"), "utf-8")
     assert site.command("mapping", "spec", CHANNEL).code == 3
+
+
+def test_a_mapping_from_hl7_is_told_in_the_words_of_both_sides(site):
+    example = next(site.folder.rglob("appointment-to-blume.yaml"))
+    found = list(csv.DictReader(io.StringIO(site.command("mapping", "spec", example, "--csv").out)))
+    status = [(row["events"], row["source"]) for row in found if row["field"] == "Appointment.status"]
+    (service,) = [row for row in found if row["field"] == "Appointment.serviceType"]
+    display = [row["condition"] for row in found if row["field"] == "Appointment.participant.actor.display"]
+
+    assert ("book", "“pending”") in status
+    assert len(status) == 13
+    assert (service["source"], service["conversion"]) == ("AIS-3", "as CodeableConcept, table code_systems")
+    assert (service["datatype"], service["standard"], service["events"]) == (
+        "CodeableConcept", "optional", "book, book_confirmed"
+    )  # fmt: skip
+    assert json.loads(service["example"])["coding"][0]["code"] == "CT01"
+    assert display == ["once for each AIG", "once for each AIL"]
+
+    result = site.command("mapping", "spec", example, "--html", site.folder / "spec.html")
+    page = Page()
+    page.feed((site.folder / "spec.html").read_text("utf-8"))
+    assert result.code == 0
+    assert page.open == []
+    for words in ("SIU^S12, SIU^S13", "found by", "MSH-9.2 = S12 and SCH-1.1 = absent", "the message is refused"):
+        assert words in page.text
+
+
+def test_the_page_says_what_the_tests_touch_and_marks_the_lines_that_none_does(site):
+    text = site.mapping.read_text("utf-8")
+    new = '  PID-19: { from: "%patient.language" }\n'
+    site.mapping.write_text(text.replace("  PID-8:", f"{new}  PID-8:"), "utf-8")
+    with (site.folder / "tables" / "ordersets.csv").open("a") as table:
+        table.write("XR1,CHEST,CT\n")
+    site.command("mapping", "spec", CHANNEL, "--html", site.folder / "spec.html")
+    written = (site.folder / "spec.html").read_text("utf-8")
+    page = Page()
+    page.feed(written)
+
+    line = site.mapping.read_text("utf-8").splitlines().index(new.strip("\n")) + 1
+    assert re.search(rf"<mark> *{line}  +PID-19: .*</mark>.*no test: the rule of PID-19", written)
+    assert "mappings/tables/ordersets.csv, line 5: no test: the row XR1" in page.text
+    assert written.count("<mark>") == 2
+    assert "mappings/fragments/pid.yaml" in page.text
+    assert re.search(r"rules</th><td>\d+</td><td>\d+</td><td>98 %</td>", written)
