@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.rig import backlog, bugs, disk_errors, kill_points, kills, poison, power_loss, repeats, retries
+from tests.rig import backlog, bugs, clock, disk_errors, kill_points, kills, poison, power_loss, repeats, retries
 from tests.rig.figures import Figures, chosen_seed, say
 from tests.rig.report import FIGURES
 
@@ -74,6 +74,7 @@ TRIALS = (
     Trial("T2", "200 random kills under load, 20,000 messages; the supervisor's too", _random_kills),
     Trial("T3", "10,000 power cuts", lambda f, s: [power_loss.power_loss(f, 10_000, 1_000, s)]),
     Trial("T5", "syncs that fail", lambda f, s: [disk_errors.failing_syncs(f, s, count=40)]),
+    Trial("T7", "the time of day jumps under load", lambda f, s: [clock.clock_jumps(f, 100, s)]),
     Trial("T8", "peers that fail are asked once for each wait", _retries),
     Trial("T15", "the same identity again", lambda f, _: [repeats.repeats(f, 100)]),
     Trial("T16", "messages that fail, and one that kills", lambda f, _: [poison.poison(f, 2_000)]),
