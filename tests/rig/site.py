@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,14 @@ def make_site(folder: Path, data: Path, powerserver: int, wishes: Wishes | None 
         mapping["transformer"] = wishes.transformer
     _write(folder / MAPPING, mapping)
     return folder
+
+
+@contextmanager
+def change(path: Path) -> Iterator[Any]:
+    """Let a file of a site be changed."""
+    content = _read(path)
+    yield content
+    _write(path, content)
 
 
 def fhir_of(site: Path) -> str:

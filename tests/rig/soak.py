@@ -19,7 +19,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.rig import backlog, bugs, clock, disk_errors, kill_points, kills, poison, power_loss, repeats, retries
+from tests.rig import (
+    backlog,
+    bad_peers,
+    bugs,
+    clock,
+    disk_errors,
+    kill_points,
+    kills,
+    poison,
+    power_loss,
+    repeats,
+    retries,
+)
 from tests.rig.figures import Figures, chosen_seed, say
 from tests.rig.report import FIGURES
 
@@ -60,12 +72,16 @@ def _backlog(folder: Path, _seed: int) -> list[Figures]:
     return figures
 
 
-def _retries(folder: Path, _seed: int) -> list[Figures]:
+def _bad_peers(folder: Path, _seed: int) -> list[Figures]:
     figures = []
     for script in ("hang up", "reset", "garbage", "wrong id"):
         place = folder / script.replace(" ", "-")
         place.mkdir()
         figures.append(retries.retries(place, script))
+    for number, manner in enumerate(bad_peers.MANNERS):
+        place = folder / f"manner-{number}"
+        place.mkdir()
+        figures.append(bad_peers.bad_peer(place, manner, 400))
     return figures
 
 
@@ -75,7 +91,7 @@ TRIALS = (
     Trial("T3", "10,000 power cuts", lambda f, s: [power_loss.power_loss(f, 10_000, 1_000, s)]),
     Trial("T5", "syncs that fail", lambda f, s: [disk_errors.failing_syncs(f, s, count=40)]),
     Trial("T7", "the time of day jumps under load", lambda f, s: [clock.clock_jumps(f, 100, s)]),
-    Trial("T8", "peers that fail are asked once for each wait", _retries),
+    Trial("T8", "peers that behave badly are asked once for each wait, and nobody else notices", _bad_peers),
     Trial("T15", "the same identity again", lambda f, _: [repeats.repeats(f, 100)]),
     Trial("T16", "messages that fail, and one that kills", lambda f, _: [poison.poison(f, 2_000)]),
     Trial("T17", "100,000 and 1,000,000 messages waiting", _backlog),
