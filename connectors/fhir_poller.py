@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
 from connectors.base import Answer, Arrival, IdentityConflict, Intake, StoreUnavailable
 from connectors.fhir_changes import Change, changes
 from connectors.fhir_client import ACCEPT, FORM, STRICTLY, Call, FhirClient, FhirServer
+from connectors.fhir_read import next_page
 from connectors.fhir_reply import read_refusal, read_resource
 from connectors.fhir_watermark import Watermark
 from messages.problem import Problems
@@ -95,7 +96,7 @@ class FhirPoller(FhirServer):
                 if not known and not await self._hand_on(intake, change):
                     return
                 read[change.name] = change.updated
-            call = self._next_page(bundle)
+            call = next_page(bundle, self.base)
         watermark.advance(read, self.overlap)
 
     async def _hand_on(self, intake: Intake, change: Change) -> bool:
@@ -128,13 +129,3 @@ class FhirPoller(FhirServer):
             method="POST", path=f"/{self.resource_type}/_search", content=urlencode(form).encode(), content_type=FORM,
             headers=STRICTLY, repeatable=True,
         )  # fmt: skip
-
-    def _next_page(self, bundle: Mapping[str, Any]) -> Call | None:
-        """Return the call for the next page, its address verbatim; it must lie on the same server."""
-        links = bundle.get("link") or []
-        url = next((str(link.get("url")) for link in links if link.get("relation") == "next"), None)
-        if url is None:
-            return None
-        if not url.startswith((f"{self.base}/", f"{self.base}?")):
-            raise ConnectionError("the server's next page lies elsewhere; no token is carried there")
-        return Call(method="GET", path=url.removeprefix(self.base), headers=STRICTLY, repeatable=True)

@@ -55,6 +55,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "pause": ("host.command_state", "Close a channel's door; what it has is still delivered."),
         "resume": ("host.command_state", "Open a paused channel's door again."),
         "unmapped": ("host.command_unmapped", "List codes that a table has no row for, and who waits for it."),
+        "drift": ("host.command_drift", "Show what OmegaAI's and PowerServer's resources have differently."),
         "messages": ("host.command_messages", "Find, show, retry, reprocess and cancel messages."),
         "reconcile": ("host.command_reconcile", "Count every delivery and compare with what was accepted."),
         "verify": ("host.command_store", "Read every page of the store and check it."),
