@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from messages.lifecycle import Event, Status
 from messages.message import Step
 from store import directory, reads
 from store.steps import apply_step
 from store.store import Store
+from store.writer import Work
 
+T = TypeVar("T")
 Act = Literal["retry", "reprocess", "cancel"]
 
 #: A person's act, as the event of the lifecycle. `retry` sends the same bytes again, `reprocess` maps anew.
@@ -44,6 +46,10 @@ class Control:
     def __init__(self, store: Store, ring: Callable[[], None]) -> None:
         self._store = store
         self._ring = ring
+
+    def write(self, work: Work[T]) -> T:
+        """Run a write that is about people, not channels (accounts, the audit trail) in a transaction of its own."""
+        return self._store.writer.now(work)
 
     def set_state(self, channel: str, state: str, *, by: str, reason: str | None = None) -> None:
         """Start, pause or stop a channel (`started`, `paused`, `stopped`).

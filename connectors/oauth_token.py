@@ -167,7 +167,7 @@ def _mint(grant: Grant, now: float) -> _Token:
     """
     import msal  # type: ignore[import-untyped]  # noqa: PLC0415 - 22 MB that only channels with a token need
 
-    with _session(grant) as session:
+    with http_session(grant.ca_file, grant.proxy) as session:
         client = msal.ConfidentialClientApplication(
             grant.client_id,
             client_credential=_credential(grant),
@@ -191,15 +191,16 @@ def _credential(grant: Grant) -> str | dict[str, str]:
     return {"private_key": secret, "public_certificate": Path(grant.certificate_file).read_text("utf-8")}
 
 
-def _session(grant: Grant) -> Any:
+def http_session(ca_file: str | None, proxy: str | None = None) -> Any:
+    """Return an HTTP session for an identity provider: it trusts whom the site trusts, and follows no redirect."""
     import requests  # noqa: PLC0415 - comes with msal
 
     session = requests.Session()
     session.trust_env = False  # REQUESTS_CA_BUNDLE would outweigh `verify`
-    session.verify = grant.ca_file or True
+    session.verify = ca_file or True
     session.max_redirects = 0  # a redirected request would carry the secret elsewhere
-    if grant.proxy:
-        session.proxies = {"https": grant.proxy}
+    if proxy:
+        session.proxies = {"https": proxy}
     session.request = functools.partial(session.request, timeout=_PATIENCE)  # type: ignore[method-assign]
     return session
 

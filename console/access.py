@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Literal, TypeVar
 
-from flask import Flask, abort, current_app, g, request
-from flask_babel import gettext as _
+from flask import Flask, g
 
 Role = Literal["viewer", "operator", "analyst", "admin"]
 
@@ -88,25 +86,7 @@ def who() -> str:
     return found.name if found else "nobody"
 
 
-def install(app: Flask) -> None:
-    """Ask of every request who it is and what its route needs."""
-    for_anyone(app.view_functions["static"])
-    app.before_request(_check)
-    app.jinja_env.globals.update(may=may)
-
-
 def may(role: Role, *, bodies: bool = False) -> bool:
     """Tell whether the visitor has a role: what a page need not offer, it does not show."""
     found = visitor()
     return found is not None and found.may(Need(role=role, bodies=bodies))
-
-
-def _check() -> None:
-    g.visitor = SOMEBODY if current_app.config["OPEN_TO_ALL"] else None
-    if request.endpoint is None:
-        return
-    need = need_of(current_app, request.endpoint)
-    if need is None:
-        abort(HTTPStatus.FORBIDDEN, _("Nobody has said who may open this page."))
-    if need.role is not None and (g.visitor is None or not g.visitor.may(need)):
-        abort(HTTPStatus.FORBIDDEN, _("There are no accounts yet, and this page is not open to all of this machine."))

@@ -17,32 +17,37 @@ from waitress.server import create_server
 
 from channels.control import Control
 from console import (
-    access,
+    entrance,
     guard,
     language,
     navigation,
+    pages_account,
     pages_channels,
     pages_health,
     pages_messages,
     pages_refused,
+    pages_sign_in,
     status,
     words,
 )
 from console.desk import Desk, desk
+from console.oidc import Provider, SignIn
 from console.panes import Describe, visible
 from console.reader import Reader
 
 #: The pages: each module has its Blueprint `pages`. One line a page here, and one in `navigation.py`.
 PAGES = (
+    pages_account,
     pages_channels,
     pages_health,
     pages_messages,
     pages_refused,
+    pages_sign_in,
 )
 
 
 class OpenOffLoopback(ValueError):
-    """The status page has no accounts yet, so it answers on this machine only."""
+    """Others than this machine could reach the status page, and nobody would have to sign in."""
 
 
 def create_app(  # noqa: PLR0913  # each is a setting of the page
@@ -53,6 +58,8 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     open_to_all: bool,
     zone: str = "UTC",
     describe: Describe = lambda segment, number: "",  # noqa: ARG005  # the names are part of Describe
+    provider: Provider | None = None,
+    address: str | None = None,
 ) -> Flask:
     """Return the status page of the store in `folder`.
 
@@ -60,10 +67,12 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
         folder: Where the store lies.
         control: Through which people act.
         name: Name of the site, shown on every page.
-        open_to_all: Whoever reaches it may see and do all: there are no accounts yet. Otherwise only
-            `/health/…` is answered.
+        open_to_all: As long as nobody can sign in, whoever reaches it may see and do all. Otherwise only
+            `/health/…` is answered until somebody can.
         zone: Time zone of the site (an IANA name); days begin and times are shown in it.
         describe: Gives the name of an HL7 field, for the panes.
+        provider: The site's identity provider.
+        address: https://… under which browsers reach it, by a proxy that speaks TLS; None: on this machine only.
 
     Raises:
         UnsafeStore: the store cannot be read.
@@ -71,13 +80,16 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     app = Flask("console", root_path=str(Path(__file__).parent))
     app.config["OPEN_TO_ALL"] = open_to_all
     app.extensions["desk"] = Desk(
-        name=name, zone=ZoneInfo(zone), reader=Reader(folder), control=control, describe=describe
-    )
+        name=name, zone=ZoneInfo(zone), reader=Reader(folder), control=control, describe=describe,
+        provider=None if provider is None else SignIn(provider),
+    )  # fmt: skip
     # JSON in the order in which a person reads it.
     app.json = DefaultJSONProvider(app)
     app.json.sort_keys = False
     guard.install(app)
-    access.install(app)
+    if address is not None:
+        guard.be_at(app, address)
+    entrance.install(app)
     language.install(app)
     navigation.install(app)
     for module in PAGES:
@@ -120,26 +132,24 @@ def _stamp(local: datetime, before: datetime | None) -> str:
     return clock if before is not None and before.date() == local.date() else f"{local:%Y-%m-%d} {clock}"
 
 
-def make_server(app: Flask, host: str, port: int) -> Any:
+def make_server(app: Flask, host: str, port: int, proxy: str | None = None) -> Any:
     """Return a waitress server that listens, to be run; port 0 takes a free one (`effective_port` says which).
 
+    Args:
+        app: As `create_app` made it.
+        host: Where it listens.
+        port: The same.
+        proxy: Address of the proxy that browsers come by: it says from where they come (X-Forwarded-For).
+
     Raises:
-        OpenOffLoopback: `host` is not an IPv4 address of this machine alone.
+        OpenOffLoopback: `host` is not of this machine alone, and nobody could sign in, or the way there is no TLS.
         OSError: the address cannot be had.
     """
-    address = "127.0.0.1" if host == "localhost" else host
-    try:
-        on_loopback = ipaddress.IPv4Address(address).is_loopback
-    except ValueError:
-        on_loopback = False
-    if not on_loopback:
-        raise OpenOffLoopback(
-            f"console.host is {host}: the status page has no accounts yet, so it answers on this machine only; "
-            "set console.host to 127.0.0.1 in site.yaml"
-        )
+    listening = "127.0.0.1" if host == "localhost" else host
+    _refuse_if_open(app, listening)
     server = create_server(
         app,
-        host=address,
+        host=listening,
         port=port,
         threads=4,
         connection_limit=100,
@@ -149,20 +159,43 @@ def make_server(app: Flask, host: str, port: int) -> Any:
         max_request_header_size=16 * 1024,
         ident=None,
         clear_untrusted_proxy_headers=True,
+        **({"trusted_proxy": proxy, "trusted_proxy_headers": {"x-forwarded-for"}} if proxy else {}),
+        **({"url_scheme": "https"} if app.config["ADDRESS"] else {}),
     )
-    app.config["TRUSTED_HOSTS"] = sorted({*guard.LOOPBACK_NAMES, address})
-    app.config[guard.PORT] = int(server.effective_port)
+    if app.config["ADDRESS"] is None:
+        app.config["TRUSTED_HOSTS"] = sorted({*guard.LOOPBACK_NAMES, listening})
+        app.config[guard.PORT] = int(server.effective_port)
     return server
 
 
-def serve(app: Flask, host: str, port: int, ready: Callable[[str], None]) -> None:
+def _refuse_if_open(app: Flask, host: str) -> None:
+    try:
+        on_loopback = ipaddress.IPv4Address(host).is_loopback
+    except ValueError:
+        on_loopback = False
+    if not on_loopback and app.config["ADDRESS"] is None:
+        raise OpenOffLoopback(
+            f"console.host is {host}: off this machine the status page is reached by https only; "
+            "write console.address (the https:// address of a proxy that speaks TLS), or set console.host to 127.0.0.1"
+        )
+    if app.config["ADDRESS"] is not None:
+        app.config["OPEN_TO_ALL"] = False
+        with app.app_context():
+            if not entrance.anybody_can_sign_in():
+                raise OpenOffLoopback(
+                    f"console.address is {app.config['ADDRESS']}: the status page does not start open to others; "
+                    "add an account first: plugin-host user add NAME --role admin"
+                )
+
+
+def serve(app: Flask, host: str, port: int, ready: Callable[[str], None], *, proxy: str | None = None) -> None:
     """Serve until the process is told to stop; call `ready("host:port")` once the door is open.
 
     Raises:
-        OpenOffLoopback: `host` is not an IPv4 address of this machine alone.
+        OpenOffLoopback: nobody could sign in, or the way there is no TLS.
         OSError: the address cannot be had.
     """
-    server = make_server(app, host, port)
+    server = make_server(app, host, port, proxy)
     ready(f"{server.effective_host}:{server.effective_port}")
     try:
         server.run()

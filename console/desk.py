@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 from flask import current_app
 
 from channels.control import Control
+from console.oidc import SignIn
 from console.panes import Describe
 from console.reader import Reader
 from console.searches import Searches
+from console.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,10 @@ class Desk:
     reader: Reader
     control: Control
     describe: Describe
+    #: The site's identity provider; None: there are only local accounts.
+    provider: SignIn | None = None
     searches: Searches = field(default_factory=Searches)
+    sessions: Sessions = field(default_factory=Sessions)
     #: `Control` has one connection: the threads of the console take turns with it.
     turn: threading.Lock = field(default_factory=threading.Lock)
 

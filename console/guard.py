@@ -36,6 +36,12 @@ HEADERS = {
 LOOPBACK_NAMES = ["localhost", "127.0.0.1"]
 PORT = "CONSOLE_PORT"
 
+#: Holds the id of a sign-in that is under way at an identity provider.
+FLOW_COOKIE = "plugin-host-sign-in"
+
+#: What an identity provider's page sends: it has no token of ours, but the `state` that we gave it.
+FROM_ELSEWHERE = frozenset({"sign_in.answer"})
+
 CONFIG = {
     "DEBUG": False,
     "TESTING": False,
@@ -45,8 +51,10 @@ CONFIG = {
     "SESSION_COOKIE_NAME": "plugin-host",
     "SESSION_COOKIE_HTTPONLY": True,
     "SESSION_COOKIE_SAMESITE": "Strict",
-    # This version speaks plain HTTP, to this machine only; a Secure cookie would never come back.
+    # On this machine it speaks plain HTTP, and a Secure cookie would not come back; `be_at` changes that.
     "SESSION_COOKIE_SECURE": False,
+    #: https://… under which browsers reach it through a proxy; None: at its own port of this machine.
+    "ADDRESS": None,
     "TRUSTED_HOSTS": LOOPBACK_NAMES,
     PORT: None,
 }
@@ -64,6 +72,21 @@ def install(app: Flask) -> None:
     app.context_processor(lambda: {"csrf": csrf_token()})
 
 
+def be_at(app: Flask, address: str) -> None:
+    """Be reached by browsers at this https:// address, by a proxy that speaks TLS, and at no other."""
+    parts = urlsplit(address)
+    app.config.update(
+        ADDRESS=f"https://{parts.netloc}",
+        TRUSTED_HOSTS=[parts.hostname or ""],
+        # The prefix binds the cookie to this host and to TLS (RFC 6265bis 4.1.3.2).
+        SESSION_COOKIE_NAME="__Host-plugin-host",
+        SESSION_COOKIE_SECURE=True,
+        SESSION_COOKIE_PATH="/",
+        PREFERRED_URL_SCHEME="https",
+    )
+    app.config[PORT] = parts.port
+
+
 def csrf_token() -> str:
     """Return the token of this session, which every form holds."""
     if "csrf" not in session:
@@ -73,14 +96,14 @@ def csrf_token() -> str:
 
 
 def _check_port() -> None:
-    port = current_app.config[PORT]
-    if port is not None and urlsplit(f"//{request.host}").port != port:
+    port, asked = current_app.config[PORT], urlsplit(f"//{request.host}").port
+    if asked != port and (port is not None or current_app.config["ADDRESS"] is not None):
         raise SecurityError
 
 
 def _check_origin() -> None:
     """Refuse what changes something unless one of our own pages, in this session, sent it."""
-    if request.method in SAFE_METHODS:
+    if request.method in SAFE_METHODS or request.endpoint in FROM_ELSEWHERE:
         return
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     # Under `Referrer-Policy: no-referrer` a browser says `null` of our own pages too: then it must say the rest.
@@ -97,6 +120,8 @@ def _check_origin() -> None:
 
 def _add_headers(response: Response) -> Response:
     response.headers.update(HEADERS)
+    if current_app.config["ADDRESS"] is not None:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.endpoint == "static":
         response.headers["Cache-Control"] = "no-cache"
     return response

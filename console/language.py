@@ -110,10 +110,18 @@ def day(local: Any) -> str:
 @for_anyone
 def choose() -> Any:
     """Choose a language, and go back to where the person was."""
-    wanted, back = request.form.get("language", ""), request.form.get("back", "/")
+    wanted = request.form.get("language", "")
     if wanted not in LANGUAGES:
         abort(HTTPStatus.BAD_REQUEST, _("There is no such language."))
     session["language"] = wanted
-    # A path of ours and nothing else: `//host` and `/\host` are other people's addresses.
-    ours = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
-    return redirect(back if ours else "/", HTTPStatus.SEE_OTHER)
+    return redirect(way_back(request.form.get("back", "/")), HTTPStatus.SEE_OTHER)
+
+
+def way_back(address: str) -> str:
+    """Return an address that a form brought, if it is a path of ours; what begins with `//` is other people's.
+
+    >>> way_back("/messages?status=parked"), way_back("//evil.example/")
+    ('/messages?status=parked', '/')
+    """
+    ours = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
+    return address if ours else "/"

@@ -77,8 +77,15 @@ CONNECTIONS: dict[str, LazyString] = {
     "stopped": _l("closed"),
 }
 
+ROLES: dict[str, LazyString] = {
+    "viewer": _l("viewer: sees states and counts"),
+    "operator": _l("operator: finds messages, acts on messages and channels"),
+    "analyst": _l("analyst: also mappings and their tests"),
+    "admin": _l("administrator: also settings and the audit trail"),
+}
+
 #: What the templates call by name.
 GLOBALS = {
     "STATES": STATES, "IS": IS, "WISHES": WISHES, "STATUSES": STATUSES, "STEPS": STEPS,
-    "SHARES": SHARES, "CONNECTIONS": CONNECTIONS,
+    "SHARES": SHARES, "CONNECTIONS": CONNECTIONS, "ROLES": ROLES,
 }  # fmt: skip

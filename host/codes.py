@@ -30,7 +30,7 @@ SITE_CODES = {
         "Correct it where it stands: in the mapping file, or with the station in site.yaml.",
     ),
     "E154": Explanation(
-        "The status page would answer other machines, and there are no accounts yet.",
+        "Other machines could reach the status page without TLS, or what site.yaml says of signing in cannot be used.",
         "console: { host: 0.0.0.0 }",
         "Write 127.0.0.1.",
     ),

@@ -62,6 +62,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "salvage": ("host.command_store", "Copy what can be read of a damaged store into a new one."),
     },
     "Set up": {
+        "user": ("host.command_user", "Add, list and change the accounts of the status page."),
         "plugins": ("host.command_plugins", "List plug-ins and their settings, the broken ones with their reason."),
         "bench": ("host.command_bench", "Measure this host end to end, beside a straight-line program."),
         "completion": ("host.command_completion", "Print the script that completes commands in a shell."),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 from channels.control import Control
 from connectors.doorbell import Ringer
-from console.app import create_app, serve
+from connectors.secret import read_secret
+from console.app import OpenOffLoopback, create_app, serve
+from console.oidc import Provider
 from host.roles import BEAT, Assignment, say_failed, say_ready
 from store import directory
 from store.store import Store
@@ -29,6 +34,8 @@ def run(assignment: Assignment) -> None:
         open_to_all=True,
         zone=assignment.zone,
         describe=_field_name,
+        provider=_provider(assignment.console.get("sign_in")),
+        address=assignment.console.get("address"),
     )
     directory.announce(store.writer, "console", os.getpid(), None, ())
 
@@ -39,7 +46,10 @@ def run(assignment: Assignment) -> None:
     def pages() -> None:
         host, port = assignment.console_host, assignment.console_port
         try:
-            serve(app, host, port, ready)
+            serve(app, host, port, ready, proxy=assignment.console.get("proxy"))
+        except OpenOffLoopback as error:
+            say_failed(str(error))
+            stopping.set()
         except OSError as error:
             say_failed(f"the status page cannot listen at {host}:{port}: {error.strerror}")
             stopping.set()
@@ -51,6 +61,21 @@ def run(assignment: Assignment) -> None:
     while not stopping.wait(BEAT) and serving.is_alive():
         ringer.refresh()
         store.writer.now(lambda tx: tx.execute("UPDATE process SET beat_at = ? WHERE role = 'console'", (tx.now,)))
+
+
+def _provider(settings: Mapping[str, Any] | None) -> Provider | None:
+    """Return the identity provider that site.yaml names; its secret is read anew at each sign-in."""
+    if settings is None:
+        return None
+    from connectors.oauth_token import http_session  # noqa: PLC0415  # only sites with a provider need it
+
+    given = dict(settings)
+    secret, folder, ca_file = (given.pop(name, None) for name in ("client_secret", "secrets_folder", "ca_file"))
+    return Provider(
+        client_secret=None if secret is None else partial(read_secret, secret, folder),
+        http_client=partial(http_session, ca_file),
+        **given,
+    )
 
 
 def _field_name(segment: str, number: int) -> str:

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class Assignment:
     zone: str
     console_host: str
     console_port: int
+    #: What else site.yaml says of the console: address, proxy, sign_in. Secrets stand in it by name only.
+    console: dict[str, Any] = field(default_factory=dict)
     #: Days that messages are kept once they are at rest.
     retention_days: int
 

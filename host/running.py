@@ -121,6 +121,7 @@ class Host:
             zone=self.site.time_zone,
             console_host=str(self.site.console["host"]),
             console_port=int(self.site.console["port"]),
+            console={key: value for key, value in self.site.console.items() if key not in {"host", "port"}},
             retention_days=self.site.retention_days,
         )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,25 @@ def read_site(folder: Path) -> Site:
         Problems: all that is wrong with it.
     """
     site = load_site(folder, os.environ)
-    host = str(site.console["host"])
-    if not _is_loopback(host):
-        text = f"console.host is {host}: the status page has no accounts yet, so it answers on this machine only"
-        place = site.place(("console", "host"))
-        raise Problems([Problem(code="E154", text=text, hint="write 127.0.0.1", place=place)])
+    mistake = _console_mistake(site.console)
+    if mistake is not None:
+        name, text, hint = mistake
+        raise Problems([Problem(code="E154", text=text, hint=hint, place=site.place(("console", name)))])
     return site
+
+
+def _console_mistake(console: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Return the setting, what is wrong, and what to write, where others than this machine could reach the console."""
+    host, address = str(console["host"]), console.get("address")
+    if address is not None and not re.fullmatch(r"https://[^/?#@]+/?", address):
+        return "address", "console.address is not https://NAME", "write the https:// address of the proxy, no path"
+    if address is None and not _is_loopback(host):
+        text = f"console.host is {host}: off this machine the status page is reached by https only"
+        return "host", text, "write 127.0.0.1, or console.address: the https:// address of a proxy that speaks TLS"
+    if "sign_in" in console and len({"authority", "oidc_authority"} & set(console["sign_in"])) != 1:
+        text = "console.sign_in needs authority or oidc_authority, and only one"
+        return "sign_in", text, "name the identity provider"
+    return None
 
 
 def _is_loopback(host: str) -> bool:

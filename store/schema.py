@@ -12,7 +12,7 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from store import schema_alerts, schema_audit, schema_drift, schema_follow, schema_jobs
+from store import schema_accounts, schema_alerts, schema_audit, schema_drift, schema_follow, schema_jobs
 
 migrations = Migrations("plugin-host")
 
@@ -101,7 +101,9 @@ CREATE TABLE process (
 
 
 #: The tables of features, each in a file of its own.
-_FEATURES = (schema_alerts.TABLES, schema_audit.TABLES, schema_drift.TABLES, schema_follow.TABLES, schema_jobs.TABLES)
+_FEATURES = (
+    schema_accounts.TABLES, schema_alerts.TABLES, schema_audit.TABLES, schema_drift.TABLES, schema_follow.TABLES, schema_jobs.TABLES,
+)  # fmt: skip
 
 
 @migrations()

@@ -88,7 +88,7 @@ def test_two_files_of_one_channel_are_told(folder):
 def test_the_status_page_stays_on_this_machine(folder):
     _edit(folder / "site.yaml", "console:\n  host: 127.0.0.1", "console:\n  host: 0.0.0.0")
 
-    with pytest.raises(Problems, match=r"E154 console.host is 0\.0\.0\.0: the status page has no accounts yet"):
+    with pytest.raises(Problems, match=r"E154 console.host is 0\.0\.0\.0: off this machine the status page"):
         sites.read_site(folder)
 
 

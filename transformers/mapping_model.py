@@ -287,7 +287,7 @@ class Fragment(Part):
 
 
 class Console(Part):
-    """Where the console listens."""
+    """Where the console listens, and how people get in."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8090, ge=0, le=65535)
@@ -295,11 +295,29 @@ class Console(Part):
 
 class SiteName(Part):
     """The site itself."""
+class SignIn(Part):
+    """The identity provider with which people sign in to the status page (OpenID Connect)."""
+
+    authority: Text | None = Field(default=None, description="Azure AD B2C or Entra External ID: https://HOST/TENANT…")
+    oidc_authority: Text | None = Field(default=None, description="any OpenID provider, by its issuer")
+    client_id: Text
+    client_secret: Text | None = Field(default=None, description="${secret:NAME}; without it PKCE alone protects")
+    secrets_folder: Text | None = None
+    ca_file: Text | None = Field(default=None, description="PEM file of the authorities to trust")
+    roles_claim: Text = Field(default="roles", description="claim of the ID token that holds the roles")
+    roles: dict[str, Literal["viewer", "operator", "analyst", "admin"]] = Field(min_length=1)
+    bodies: list[Text] = Field(default=[], description="values of the claim that bring the right to read messages")
+    name_claim: Text = "preferred_username"
+
+
 
     name: Text
     time_zone: Text
 
 
+    address: Text | None = Field(default=None, description="https:// address of a proxy by which browsers reach it")
+    proxy: Text | None = Field(default=None, description="network address of that proxy, which says who asks")
+    sign_in: SignIn | None = None
 class Retention(Part):
     """How long messages are kept once they are at rest. A resend is recognised as long as its message is kept."""
 

@@ -76,7 +76,7 @@ def load_site(folder: Path, environ: Mapping[str, str]) -> Site:
         name=site.site.name,
         time_zone=site.site.time_zone,
         data=site.data,
-        console=site.console.model_dump(),
+        console=site.console.model_dump(exclude_none=True),
         retention_days=site.retention.days,
         stations=site.stations,
         values=site.values,

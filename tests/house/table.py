@@ -26,7 +26,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "starlette": frozenset({"connectors"}),
     "uvicorn": frozenset({"connectors"}),
     "httpx": frozenset({"connectors.http"}),
-    "msal": frozenset({"connectors.oauth_token"}),
+    "msal": frozenset({"connectors.oauth_token", "console.oidc"}),
     "requests": frozenset({"connectors.oauth_token"}),
     "pynetdicom": frozenset({"connectors"}),
     "hl7apy": frozenset({"transformers"}),
@@ -52,6 +52,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
 }
 
 #: Modules that a worker process must not load: they are for checking, not for running.
+    "argon2": frozenset({"console.passwords"}),
 CHECK_TIME = ("ruamel", "pydantic", "antlr4", "hl7apy", "fhirpathpy", "rich", "click", "fhir", "flask")
 
 
