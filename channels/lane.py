@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from channels import verdict
 from channels.backoff import Breaker, wait_before
 from channels.channel import Channel, Destination
+from channels.job_starter import JobStarter
 from channels.prepare import Prepared, prepare
 from connectors.base import DestinationConnector
 from messages.lifecycle import Event
@@ -105,6 +106,8 @@ class Runner:
         failures = 0
         while not self._stopping:
             line = self._destination.connect()
+            if isinstance(line, JobStarter):
+                line.attach(self._store, self._channel.name, self._destination.name)
             try:
                 await self._deliver(line)
             except Exception as error:

@@ -19,13 +19,15 @@ class Migration:
     """How studies are moved between stations, and when they count as arrived."""
 
     dicom: dict[str, object] = field(
-        metadata={"help": "DICOM stations by name, each with the settings of a dicom-peer (AE title, host, port …)."}
+        metadata={
+            "each_of": "dicom-peer",
+            "help": "DICOM stations by name, each with the settings of a dicom-peer (AE title, host, port …).",
+        }
     )
-    archive: str = field(metadata={"help": "Name of PowerServer's station in dicom:, of which studies are taken."})
     transfer: Literal["cmove", "cstore", "stow", "external"] = field(
         default="cmove",
         metadata={
-            "help": "cmove: PowerServer sends by itself (C-MOVE). cstore: C-GET, then C-STORE. stow: C-GET, then "
+            "help": "cmove: the archive sends by itself (C-MOVE). cstore: C-GET, then C-STORE. stow: C-GET, then "
             "STOW-RS. external: somebody else sends; only the arrival is verified. (A-41)"
         },
     )
@@ -37,7 +39,10 @@ class Migration:
     )
     dicomweb: dict[str, object] | None = field(
         default=None,
-        metadata={"help": "Settings of a dicomweb-peer: the target is then asked by QIDO-RS, not by C-FIND."},
+        metadata={
+            "of": "dicomweb-peer",
+            "help": "Settings of a dicomweb-peer: the target is then asked by QIDO-RS, not by C-FIND.",
+        },
     )
     ignore_sop_classes: tuple[str, ...] = field(
         default=(), metadata={"help": "SOP Class UIDs that the target cannot store: reported, and not waited for."}
@@ -66,8 +71,6 @@ class Migration:
         Raises:
             ValueError: names the field and what it must be.
         """
-        if self.archive not in self.dicom:
-            raise ValueError("archive must be the name of a station in dicom")
         if self.window and not _WINDOW.fullmatch(self.window):
             raise ValueError("window must be two times of day, such as 20:00-06:00")
         if self.transfer == "stow" and self.dicomweb is None:

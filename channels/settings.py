@@ -9,7 +9,16 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", tuple: "a list of texts"}
+from channels import registry
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    tuple: "a list of texts",
+    dict: "settings by name",
+}
 
 
 def mistakes(cls: type, settings: Mapping[str, object]) -> list[tuple[str | None, str, str | None]]:
@@ -28,9 +37,11 @@ def mistakes(cls: type, settings: Mapping[str, object]) -> list[tuple[str | None
             found.append((name, f"{name} must be a reference such as ${{secret:NAME}}, not the secret", None))
             continue
         try:
-            _convert(value, hints[name])
+            converted = _convert(value, hints[name])
         except ValueError as error:
             found.append((name, f"{name} must be {error}, not {value!r}", _help(fields[name])))
+            continue
+        found += _nested(name, converted, fields[name])
     for name, field in fields.items():
         if name not in settings and _is_required(field):
             found.append((None, f"{name} is missing: {_help(field) or 'it has no default'}", None))
@@ -39,6 +50,28 @@ def mistakes(cls: type, settings: Mapping[str, object]) -> list[tuple[str | None
             build(cls, settings)
         except ValueError as error:
             found.append((None, str(error), None))
+    return found
+
+
+def _nested(name: str, value: Any, field: dataclasses.Field[Any]) -> list[tuple[str | None, str, str | None]]:
+    """Check a setting that holds the settings of another connector (`of`), or of several by name (`each_of`)."""
+    if value is None:
+        return []
+    if "of" in field.metadata:
+        parts = {name: value}
+        connector = field.metadata["of"]
+    elif "each_of" in field.metadata:
+        parts = {f"{name}.{key}": part for key, part in value.items()}
+        connector = field.metadata["each_of"]
+    else:
+        return []
+    found: list[tuple[str | None, str, str | None]] = []
+    for where, part in parts.items():
+        if not isinstance(part, Mapping):
+            found.append((name, f"{where} must be {_WORDS[dict]}", _help(field)))
+            continue
+        cls = registry.load("connector", connector)
+        found += [(name, f"{where}: {text}", hint) for _, text, hint in mistakes(cls, part)]
     return found
 
 
@@ -72,6 +105,10 @@ def _convert(value: object, kind: Any) -> object:
         if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)
         raise ValueError(_WORDS[tuple])
+    if typing.get_origin(kind) is dict:
+        if isinstance(value, Mapping):
+            return dict(value)
+        raise ValueError(_WORDS[dict])
     if typing.get_origin(kind) is typing.Literal:
         if value in typing.get_args(kind):
             return value

@@ -1,12 +1,14 @@
-"""What a study share asks for, read from a job's request. Facts of the request are values; no text repeats them."""
+"""What a study share asks for, read from its Task. Facts of the request are values; no text repeats them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from channels.task_request import identifier, inputs, one_input, text
 
 METHODS = ("email-link", "blume", "copy-link")
 #: Method → kinds of recipient that it takes.
@@ -30,8 +32,6 @@ _REFERENCE = re.compile(r"[A-Za-z0-9.:/_|-]{1,128}")
 class ShareRequest:
     """A request to share one study. All but `method` are of the message: shown to who may, never logged."""
 
-    #: Gives the job its identity: the same key is the same request.
-    key: str = field(repr=False)
     organization: str = field(repr=False)
     study_uid: str = field(repr=False)
     accession: str | None = field(default=None, repr=False)
@@ -46,38 +46,37 @@ class ShareRequest:
     #: ISO 8601; empty: the site's default.
     expires_at: str = field(default="", repr=False)
     reason: str | None = field(default=None, repr=False)
-    #: Id of the Task at OmegaAI that asked for it; progress is written there.
-    task: str | None = field(default=None, repr=False)
 
 
-def read(request: Mapping[str, Any]) -> ShareRequest:
-    """Return what a request says; what it lacks is empty, and for the gate to refuse.
+def read(task: Mapping[str, Any]) -> ShareRequest:
+    """Return what a FHIR Task asks for; what it lacks is empty, and for the gate to refuse.
 
-    `recipients` is a list of texts: e-mail addresses, or `provider:ID` and `organization:ID`.
+    Recipients are e-mail addresses, or `provider:ID` and `organization:ID`.
     """
-    method = _text(request, "method")
+    method = one_input(task, "method")
     return ShareRequest(
-        key=_text(request, "key"), organization=_text(request, "organization"), study_uid=study_uid(request),
-        accession=_text(request, "accession") or None, patient=_text(request, "patient"),
-        patient_system=_text(request, "patient_system"), issuer=_text(request, "issuer"), method=method,
-        recipients=_recipients(request.get("recipients"), method), requested_by=_text(request, "requested_by"),
-        expires_at=_text(request, "expires_at"), reason=_text(request, "reason") or None,
-        task=_text(request, "task") or None,
+        organization=identifier(task, "owner"), study_uid=study_uid(task),
+        accession=one_input(task, "accession") or None,
+        patient=identifier(task, "for"), patient_system=identifier(task, "for", "system"),
+        issuer=text(task, "for", "identifier", "assigner", "display"), method=method,
+        recipients=_recipients(inputs(task, "recipient"), method),
+        requested_by=identifier(task, "requester") or text(task, "requester", "display"),
+        expires_at=text(task, "restriction", "period", "end"), reason=text(task, "reasonCode", "text") or None,
     )  # fmt: skip
 
 
-def study_uid(request: Mapping[str, Any]) -> str:
+def study_uid(task: Mapping[str, Any]) -> str:
     """Return the Study Instance UID, without the `urn:oid:` of FHIR."""
-    return _text(request, "study").removeprefix("urn:oid:")
+    return identifier(task, "focus").removeprefix("urn:oid:")
 
 
-def is_uid(text: str) -> bool:
+def is_uid(written: str) -> bool:
     """Say whether a text is a DICOM UID.
 
     >>> is_uid("1.2.840.10008"), is_uid("1.02"), is_uid("*")
     (True, False, False)
     """
-    return _UID.fullmatch(text) is not None
+    return _UID.fullmatch(written) is not None
 
 
 def is_recipient(kind: str, address: str) -> bool:
@@ -87,32 +86,26 @@ def is_recipient(kind: str, address: str) -> bool:
     return kind in {"patient", "link"} or _REFERENCE.fullmatch(address) is not None
 
 
-def moment(text: str) -> float | None:
+def moment(written: str) -> float | None:
     """Return an ISO 8601 time with offset, or the end of a day, as seconds since 1970-01-01 UTC; None: neither."""
     try:
-        at = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(written)
     except ValueError:
         return None
     return at.timestamp() if at.tzinfo is not None else None
 
 
-def _text(request: Mapping[str, Any], name: str) -> str:
-    value = request.get(name)
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _recipients(given: Any, method: str) -> tuple[tuple[str, str], ...]:
+def _recipients(given: Sequence[str], method: str) -> tuple[tuple[str, str], ...]:
     if method == "blume":
         return (("patient", ""),)
     if method == "copy-link":
         return (("link", ""),)
-    texts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else []
-    found = dict.fromkeys(_recipient(text.strip()) for text in texts if isinstance(text, str) and text.strip())
-    return tuple(found)
+    every = [one.strip() for text_ in given for one in text_.split(",")]
+    return tuple(dict.fromkeys(_recipient(one) for one in every if one))
 
 
-def _recipient(text: str) -> tuple[str, str]:
-    kind, colon, rest = text.partition(":")
+def _recipient(given: str) -> tuple[str, str]:
+    kind, colon, rest = given.partition(":")
     if colon and kind in {"provider", "organization", "email"}:
         return kind, rest
-    return "email", text.removeprefix("mailto:")
+    return "email", given.removeprefix("mailto:")

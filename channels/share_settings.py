@@ -14,6 +14,7 @@ from channels.migration_settings import Migration
 class StudyShare(Migration):
     """What `connector: study-share` needs to know of the site."""
 
+    archive: str = field(metadata={"help": "Name of PowerServer's station in dicom:, of which studies are taken."})
     enabled: bool = field(default=False, metadata={"help": "OmegaAI Share Enabled."})
     migration_station: str = field(
         default="", metadata={"help": "OmegaAI Migration Station Name: OmegaAI's station in dicom:."}
@@ -40,15 +41,23 @@ class StudyShare(Migration):
         default=False, metadata={"help": "Put OmegaAI's opaque one-time launch id behind the link. (A-43)"}
     )
     omegaai: dict[str, object] = field(
-        metadata={"help": "OmegaAI's FHIR service, with the settings of omegaai-share (base, authority, client …)."}
+        metadata={
+            "of": "omegaai-share",
+            "help": "OmegaAI's FHIR service, with the settings of omegaai-share (base, authority, client …).",
+        }
     )
     mail: dict[str, object] | None = field(
         default=None,
-        metadata={"help": "Settings of a mail-sender that mails the link; empty: OmegaAI mails it by itself."},
+        metadata={
+            "of": "mail-sender",
+            "help": "Settings of a mail-sender that mails the link; empty: OmegaAI mails it by itself.",
+        },
     )
 
     def __post_init__(self) -> None:
         """Check what the type of one field alone does not show; raises ValueError."""
         super().__post_init__()
+        if self.archive not in self.dicom:
+            raise ValueError("archive must be the name of a station in dicom")
         if not 0 < self.default_days <= self.longest_days:
             raise ValueError("default_days must be above zero and not above longest_days")

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from channels import share_gate, share_request
 from channels.arrival import Verifier
 from channels.job_peers import Peers
+from channels.job_progress import tell
 from channels.migration import Ended, Mover, Step, Target, backoff
 from channels.migration_settings import opens_in
 from channels.share_gate import Facts
@@ -36,7 +37,6 @@ KIND = "study-share"
 
 #: Event of the job → word of the audit trail, and how it ended.
 _AUDITED = {
-    (State.RECEIVED, Event.PASSED): ("share-requested", Outcome.SUCCESS),
     (State.RECEIVED, Event.REFUSED): ("share-refused", Outcome.MINOR_FAILURE),
     (State.VALIDATED, Event.BEGUN): ("transfer-begun", Outcome.SUCCESS),
     (State.TRANSFERRING, Event.MOVED): ("transfer-ended", Outcome.SUCCESS),
@@ -196,6 +196,10 @@ class StudyShareWork:
 
     async def _settle(self, job: Job, recipient: Recipient) -> None:
         await self._store.writer.run(lambda tx: job_parts.settle(tx, job.number, recipient))
+
+    async def tell(self, job: Job) -> None:
+        """Tell the Task that asked for it how far the share is."""
+        await tell(self._store, self._peers.omegaai(), job)
 
     # -- the end ----------------------------------------------------------------------------------------------
 

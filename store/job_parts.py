@@ -30,6 +30,19 @@ class JobInstance:
     reason: str | None = None
 
 
+def choose(tx: Transaction, job: int, studies: Mapping[str, str]) -> None:
+    """Write the studies that a job has chosen: Study Instance UID → name of its station."""
+    tx.executemany(
+        "INSERT INTO job_study VALUES (?, ?, ?) ON CONFLICT (job, study) DO UPDATE SET station = excluded.station",
+        [(job, study, station) for study, station in studies.items()],
+    )
+
+
+def chosen(connection: Connection, job: int) -> dict[str, str]:
+    """Return the studies that a job has chosen: Study Instance UID → name of its station."""
+    return dict(connection.execute("SELECT study, station FROM job_study WHERE job = ?", (job,)).fetchall())
+
+
 def expect(tx: Transaction, job: int, instances: Iterable[JobInstance]) -> None:
     """Write the instances that a job is about; those that it has already keep what is known of them."""
     tx.executemany(

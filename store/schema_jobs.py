@@ -17,6 +17,9 @@ CREATE INDEX job_kind ON job (kind, number);
 CREATE TABLE job_event (
     job INTEGER NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL, event TEXT NOT NULL, state TEXT NOT NULL,
     code TEXT, reason TEXT, done_by TEXT, PRIMARY KEY (job, number)) WITHOUT ROWID;
+-- The studies that a job has chosen, and the station that each is taken from.
+CREATE TABLE job_study (
+    job INTEGER NOT NULL, study TEXT NOT NULL, station TEXT NOT NULL, PRIMARY KEY (job, study)) WITHOUT ROWID;
 -- Every instance that a job is about, and how far it is: expected, sent, refused, ignored, arrived, committed.
 CREATE TABLE job_instance (
     job INTEGER NOT NULL, sop_instance TEXT NOT NULL, sop_class TEXT NOT NULL, series TEXT NOT NULL,

@@ -10,7 +10,16 @@ ROOMS: dict[str, tuple[str, frozenset[str]]] = {
     "store": ("the only room with SQL", frozenset({"messages"})),
     "channels": (
         "what a channel is and how it runs",
-        frozenset({"messages", "store", "connectors.base", "connectors.dicom_base", "transformers.base"}),
+        frozenset(
+            {
+                "messages",
+                "store",
+                "connectors.base",
+                "connectors.dicom_base",
+                "connectors.share_base",
+                "transformers.base",
+            }
+        ),
     ),
     "console": ("the admins' pages", frozenset({"messages", "store", "channels.control"})),
     "simulators": ("Blume and PowerServer with scripts, for the demo and the tests", frozenset()),

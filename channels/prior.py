@@ -1,0 +1,137 @@
+"""A pull of prior studies, step by step: which there are, the transfer, and the proof that they have arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from channels import prior_request, task_request
+from channels.arrival import Verifier
+from channels.job_peers import Peers
+from channels.job_progress import tell
+from channels.migration import Mover, Step, Target
+from channels.migration_settings import opens_in
+from channels.prior_request import PriorRequest
+from channels.prior_settings import PullPrior
+from connectors.dicom_base import Match, Query, Verdict
+from messages.audit import Outcome
+from messages.job_states import Event, State
+from store import audit, job_parts, jobs
+from store.jobs import Job
+from store.store import Store
+from store.writer import Transaction
+
+#: State and event of the job → word of the audit trail, and how it ended.
+_AUDITED = {
+    (State.RECEIVED, Event.REFUSED): ("prior-refused", Outcome.MINOR_FAILURE),
+    (State.QUERYING, Event.FOUND): ("priors-queried", Outcome.SUCCESS),
+    (State.QUERYING, Event.NOTHING): ("priors-queried", Outcome.SUCCESS),
+    (State.TRANSFERRING, Event.MOVED): ("transfer-ended", Outcome.SUCCESS),
+    (State.TRANSFERRING, Event.FAILED): ("transfer-ended", Outcome.SERIOUS_FAILURE),
+    (State.VERIFYING, Event.PROVEN): ("arrival-verified", Outcome.SUCCESS),
+    (State.VERIFYING, Event.FAILED): ("arrival-verified", Outcome.SERIOUS_FAILURE),
+}
+
+
+class PullPriorWork:
+    """Does the steps of pulls that go by the same settings."""
+
+    def __init__(self, store: Store, settings: PullPrior, peers: Peers, zone: str) -> None:
+        """`zone` is the site's (an IANA name): dates and the window of the day are meant in it."""
+        self._store, self._settings, self._peers, self._zone = store, settings, peers, ZoneInfo(zone)
+
+    async def step(self, job: Job) -> None:
+        """Do what the job's state asks for, and commit what came of it; raises as `job_runner.Work.step`."""
+        parts: dict[State, Callable[[Job], object]] = {
+            State.RECEIVED: self._look,
+            State.QUERYING: self._query,
+            State.TRANSFERRING: self._transfer,
+            State.VERIFYING: self._verify,
+        }
+        done: Step = await parts[job.state](job)  # type: ignore[misc]  # each is a coroutine function
+        await self._store.writer.run(lambda tx: _commit(tx, job, done))
+
+    async def withdraw(self, job: Job) -> None:
+        """There is nothing to take back."""
+
+    async def tell(self, job: Job) -> None:
+        """Tell the Task that asked for it how far it is."""
+        if self._settings.omegaai is not None:
+            await tell(self._store, self._peers.omegaai(), job)
+
+    def _request(self, job: Job) -> PriorRequest:
+        return prior_request.read(job.request, self._settings, datetime.now(self._zone).date())
+
+    async def _look(self, job: Job) -> Step:
+        try:
+            problems = prior_request.refusals(self._request(job), self._settings)
+        except ValueError as error:
+            reason = f"INPUT_INVALID: the input {error} is no date or number; the sender must correct it"
+            return Step(event=Event.REFUSED, code="INPUT_INVALID", reason=reason)
+        if problems:
+            reason = "\n".join(f"{p.code}: {p.text}; {p.hint}" for p in problems)
+            return Step(event=Event.REFUSED, code=problems[0].code, reason=reason)
+        return Step(event=Event.PASSED)
+
+    async def _query(self, job: Job) -> Step:
+        request = self._request(job)
+        found: list[tuple[str, Match]] = []
+        for station in request.stations or self._settings.stations:
+            answer = await self._peers.station(station).find(Query(level="STUDY", keys=prior_request.keys(request)))
+            if answer.verdict is not Verdict.SUCCESS:
+                raise ConnectionError(f"station {station} did not answer the query whole: {answer.words}")
+            mine = [study for study in answer.matches if prior_request.is_meant(study, request)]
+            found += [(station, study) for study in mine]
+        wanted: dict[str, str] = {}
+        for station, study in prior_request.newest(found, len(found)):
+            if len(wanted) < request.most and await self._has_series(station, study, request):
+                wanted[study["StudyInstanceUID"]] = station
+        if not wanted:
+            return Step(event=Event.NOTHING, reason="no station has such a study of the patient")
+        await self._store.writer.run(lambda tx: job_parts.choose(tx, job.number, wanted))
+        return Step(event=Event.FOUND)
+
+    async def _has_series(self, station: str, study: Match, request: PriorRequest) -> bool:
+        """Look into a study where the request asks for what only its series tell."""
+        if not (request.body_parts or request.modalities or request.types == {"imaging-reports"}):
+            return True
+        keys = {"StudyInstanceUID": study["StudyInstanceUID"], "SeriesInstanceUID": "", "Modality": "",
+                "BodyPartExamined": ""}  # fmt: skip
+        answer = await self._peers.station(station).find(Query(level="SERIES", keys=keys))
+        if answer.verdict is not Verdict.SUCCESS:
+            raise ConnectionError(f"station {station} did not answer the query whole: {answer.words}")
+        return prior_request.has_series(answer.matches, request)
+
+    async def _transfer(self, job: Job) -> Step:
+        closed = opens_in(self._settings.window, datetime.now(self._zone).replace(tzinfo=None))
+        if closed:
+            return Step(event=Event.INTERRUPTED, code="OUTSIDE_WINDOW", reason="waits for its hours", wait=closed)
+        mover = Mover(self._store, self._settings, self._peers.station, self._target(), job)
+        return await mover.transfer(job_parts.chosen(self._store.connection, job.number))
+
+    async def _verify(self, job: Job) -> Step:
+        step = await Verifier(self._store, self._settings, self._target(), job).verify()
+        await Mover(self._store, self._settings, self._peers.station, self._target(), job).note_progress()
+        return step
+
+    def _target(self) -> Target:
+        name = self._settings.to
+        return Target(ae_title=self._peers.ae_title(name), peer=self._peers.station(name), web=self._peers.web())
+
+
+def _commit(tx: Transaction, job: Job, step: Step) -> None:
+    moved = jobs.move(
+        tx, job, step.event, code=step.code, reason=step.reason, wait=step.wait, attempts=step.attempts,
+        proof=step.proof,
+    )  # fmt: skip
+    audited = _AUDITED.get((job.state, step.event))
+    if moved is None or audited is None:
+        return
+    what, outcome = audited
+    detail = {
+        "patient": task_request.identifier(job.request, "for"), "state": moved,
+        "studies": sorted(job_parts.chosen(tx, job.number)), **job_parts.tally(tx, job.number),
+    }  # fmt: skip
+    detail |= {name: value for name, value in (("code", step.code), ("proof", step.proof)) if value}
+    audit.record(tx, "host", what, f"job:{job.number}", outcome, detail=detail)

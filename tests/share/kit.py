@@ -1,0 +1,148 @@
+"""A site that shares studies: PowerServer and OmegaAI as real peers, OmegaAI's FHIR service, and the job runner."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import pydicom
+
+from channels.job_runner import JobRunner
+from channels.job_starter import begin, new_job
+from channels.job_work import Workshop
+from messages.identity import message_id
+from simulators.omegaai import OmegaAI
+from store import directory, job_parts, jobs
+from store.store import Store
+
+ORGANIZATION = "4f1c0f6e-9a53-4c8e-8f0f-0d8b2f0c9d11"
+SYSTEM = "urn:powerserver:mrn"
+PATIENT = "PH-000001"
+URL = f"https://share.example/share-study/{ORGANIZATION}"
+
+
+def station(peer, **more):
+    return {"ae_title": peer.ae_title, "host": peer.host, "port": peer.port, "answer_within": 20.0, **more}
+
+
+def settings(powerserver, omegaai, fhir, **more):
+    """Settings of a study share between two peers, quick enough for a test."""
+    return {
+        "dicom": {"powerserver": station(powerserver), "OMEGAAI LINK": station(omegaai)},
+        "archive": "powerserver", "enabled": True, "migration_station": "OMEGAAI LINK", "volume": "vol-7",
+        "share_url": URL, "organization": ORGANIZATION, "powerserver_version": "6.0",
+        "powerserver_patch": "2026-01-07", "mirth_version": "4.10.1", "sso": True, "user_integration": True,
+        "licence": "AFD", "omegaai": {"base": fhir.base}, "commitment": False, "settle_after": 0.0,
+        "retry_after": 0.05, "verify_within": 5.0, **more,
+    }  # fmt: skip
+
+
+def task(study, **more):
+    """The Task of a request for a share; `recipient` may be several."""
+    given = {"method": "email-link", "recipient": ["bo@example.org"], "patient": PATIENT, "requester": "dr.ray"} | more
+    recipients = given["recipient"]
+    return {
+        "resourceType": "Task", "status": "requested", "intent": "order",
+        "identifier": [{"system": "urn:test", "value": given.get("key", message_id())}],
+        "focus": {"type": "ImagingStudy", "identifier": {"system": "urn:dicom:uid", "value": f"urn:oid:{study}"}},
+        "for": {"type": "Patient", "identifier": {"system": SYSTEM, "value": given["patient"]}},
+        "owner": {"type": "Organization", "identifier": {"value": given.get("organization", ORGANIZATION)}},
+        "requester": {"identifier": {"value": given["requester"]}},
+        **({"partOf": [{"reference": f"Task/{given['task']}"}]} if "task" in given else {}),
+        **({"restriction": {"period": {"end": given["expires"]}}} if "expires" in given else {}),
+        "input": [
+            {"type": {"coding": [{"code": "method"}]}, "valueCode": given["method"]},
+            *({"type": {"coding": [{"code": "recipient"}]}, "valueString": one} for one in recipients),
+        ],
+    }  # fmt: skip
+
+
+def study_of(files):
+    return str(pydicom.dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
+
+
+def fhir(script=()):
+    """OmegaAI's FHIR service with the organization and the patient."""
+    server = OmegaAI(script)
+    server.records.write(
+        {"resourceType": "Organization", "identifier": [{"system": "urn:omegaai:org", "value": ORGANIZATION}]}
+    )
+    server.records.write({
+        "resourceType": "Patient", "identifier": [{"system": SYSTEM, "value": PATIENT}],
+        "telecom": [{"system": "email", "value": "ana@example.org"}],
+    })  # fmt: skip
+    return server
+
+
+@dataclass
+class Site:
+    store: Store
+    made: dict[str, object]
+    channel: str = "study-share"
+    kind: str = "study-share"
+    stops: list[object] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.deploy(self.made)
+
+    def deploy(self, made, revision="r1"):
+        plan = {"destinations": {"jobs": {"connector": self.kind, "settings": made}}}
+        directory.deploy(
+            self.store.writer,
+            directory.NewRevision(
+                channel=self.channel, title="Study share", revision=revision, source="", plan=plan,
+                destinations={"jobs": True},
+            ),
+        )  # fmt: skip
+
+    def ask(self, request) -> int:
+        new = new_job(self.kind, self.channel, "jobs", request, message_id())
+        return self.store.writer.now(lambda tx: begin(tx, new, by="test"))[0]
+
+    def job(self, number) -> jobs.Job:
+        found = jobs.get(self.store.connection, number)
+        assert found is not None
+        return found
+
+    def tally(self, number):
+        return job_parts.tally(self.store.connection, number)
+
+    def states(self, number):
+        return [line.state for line in jobs.history(self.store.connection, number)]
+
+    def codes(self, number):
+        return [line.code for line in jobs.history(self.store.connection, number) if line.code]
+
+    def run(self, until, within=60.0):
+        """Run jobs until a condition holds."""
+        asyncio.run(self._run(until, within))
+
+    async def _run(self, until, within):
+        workshop = Workshop(self.store, "UTC")
+        runner = JobRunner(self.store, workshop.work_of)
+        stopping = asyncio.Event()
+        running = asyncio.create_task(runner.run(stopping))
+        ends = time.monotonic() + within
+        while not until():
+            assert time.monotonic() < ends, f"not within {within} s: {self._told()}"
+            assert not running.done(), running.exception()
+            await asyncio.sleep(0.02)
+        stopping.set()
+        runner.ring()
+        await running
+        await workshop.close()
+
+    def _told(self):
+        return [(job.number, str(job.state), job.reason_code, job.reason)
+                for job in jobs.find(self.store.connection, jobs.Wanted())]  # fmt: skip
+
+    def run_to(self, number, *states, within=60.0):
+        """Run until a job is in one of the states, and whoever asked for it was told."""
+
+        def there():
+            job = self.job(number)
+            return job.state in states and job.told == job.state
+
+        self.run(there, within)
+        return self.job(number)
