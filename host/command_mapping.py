@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from messages.problem import Problems
 from store import history, reads, revisions
 from store.connection import store_key
 from store.store import Store
-from transformers import mapping_draft, mapping_spec, mapping_spec_html
+from transformers import er7, hl7_deidentify, hl7_mapping_draft, mapping_draft, mapping_spec, mapping_spec_html
 from transformers.base import Filtered, Given, Transformed
 from transformers.deidentify import StillThere, deidentified
 from transformers.differences import moment
@@ -45,17 +45,20 @@ def mapping_command() -> None:
 @mapping_command.command()
 @click.option(
     "--from", "sample", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A FHIR document as the channel will receive it.",
+    help="A FHIR document or an HL7 message as the channel will receive it.",
 )  # fmt: skip
-@click.option("--message", required=True, help="What it becomes, such as SIU^S12.")
+@click.option("--message", "becomes", help="The HL7 message that FHIR becomes, such as SIU^S12.")
+@click.option("--resource", help="The FHIR resource that HL7 becomes, such as Appointment.")
 @click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The mapping file to write."
 )
 @click.option("--hl7", default="2.5.1", show_default=True, type=click.Choice(VERSIONS), help="HL7 version.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @site_option
-def new(sample: Path, message: str, out: Path, hl7: str, force: bool, site: Path) -> None:
-    """Begin a mapping file: every field that HL7 requires, with a guess where the sample has something of its type.
+def new(  # its options
+    sample: Path, becomes: str | None, resource: str | None, out: Path, hl7: str, force: bool, site: Path
+) -> None:
+    """Begin a mapping file: every field that is required, with a guess where the sample has something of its type.
 
     Each guess and each gap is marked as to be decided. Then: plugin-host check shows what is missing.
     """
@@ -63,13 +66,20 @@ def new(sample: Path, message: str, out: Path, hl7: str, force: bool, site: Path
     stations = list(read_site_or_leave(site).stations)
     source = next((name for name in stations if "intake" in name), next(iter(stations), "sender"))
     destination = next((name for name in stations if name != source), "receiver")
+    body = sample.read_bytes()
+    target, word = (resource, "--resource") if _is_hl7(body) else (becomes, "--message")
+    if target is None:
+        raise click.UsageError(f"Say what the sample becomes: {word}.")
     frame = mapping_draft.Frame(
-        channel=re.sub(r"[^a-z0-9-]+", "-", out.stem.lower()).strip("-") or "channel", message=message, version=hl7,
+        channel=re.sub(r"[^a-z0-9-]+", "-", out.stem.lower()).strip("-") or "channel", message=target, version=hl7,
         given=_inside(site, sample), source=source, destination=destination,
     )  # fmt: skip
     try:
-        text = mapping_draft.draft(_document(sample.read_bytes()), frame)
-    except mapping_draft.NoSuchMessage as error:
+        if _is_hl7(body):
+            text = hl7_mapping_draft.draft(er7.parse(body).segments, frame)
+        else:
+            text = mapping_draft.draft(_document(body), frame)
+    except (mapping_draft.NoSuchMessage, hl7_mapping_draft.NoSuchResource) as error:
         raise click.UsageError(str(error)) from None
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, "utf-8")
@@ -131,13 +141,12 @@ def fixture(message: str, out: Path, force: bool, site: Path) -> None:
         past = history.past(store.connection, detail.line.number)
         plan = _plan(store, detail)
         secret = hashlib.blake2b(store_key(store.folder)[0].encode(), person=b"fixture").digest()
-    document = _document(detail.body)
     try:
-        made, moved = deidentified(document, secret)
+        made, moved = _without_people(detail.body, secret)
     except StillThere as error:
         raise Failure(EXIT_REFUSED, f"nothing was written: {error}") from None
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2) + b"\n")
+    out.write_bytes(made)
     click.echo(f"{out}: written; read it before it leaves the house. A test for the mapping file:", err=True)
     first = past.mapped[0] if past and past.mapped else None
     when = datetime.fromtimestamp(first.at if first else detail.line.received_at, UTC)
@@ -148,13 +157,25 @@ def fixture(message: str, out: Path, force: bool, site: Path) -> None:
         click.echo(line)
 
 
+def _without_people(body: bytes, secret: bytes) -> tuple[bytes, timedelta]:
+    """Return a stored message as a sample, and by how much its dates moved; of HL7 or FHIR."""
+    if _is_hl7(body):
+        return hl7_deidentify.deidentified(er7.parse(body).segments, secret)
+    made, moved = deidentified(_document(body), secret)
+    return orjson.dumps(made, option=orjson.OPT_INDENT_2) + b"\n", moved
+
+
+def _is_hl7(body: bytes) -> bool:
+    return body.lstrip(b"\xef\xbb\xbf\r\n").startswith(b"MSH")
+
+
 def _document(body: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict) or "resourceType" not in document:
-        raise Failure(EXIT_REFUSED, "this is no FHIR document; only those are understood here")
+        raise Failure(EXIT_REFUSED, "this is neither a FHIR document nor an HL7 message")
     return document
 
 
@@ -172,13 +193,13 @@ def _inside(site: Path, file: Path) -> str:
         return f"samples/{file.name}"
 
 
-def _test(plan: dict[str, Any], document: Any, when: datetime, focus: int | None, known: bool, given: str) -> list[str]:
+def _test(plan: dict[str, Any], sample: bytes, when: datetime, focus: int | None, known: bool, given: str) -> list[str]:
     """Return the lines of a test that says what the mapping that runs makes of the sample."""
     transformer = registry.load("transformer", plan["transformer"])(plan)
     name = next(iter(plan["destinations"]))
     conditions = Given(now=when, control_id=control_id(), destination=name, focus=focus, known=known)
     try:
-        result: Transformed | Filtered = transformer.transform(document, conditions)
+        result: Transformed | Filtered = transformer.transform(transformer.load(sample), conditions)
         if isinstance(result, Filtered):
             expect = f"{{ filtered: {_quoted(result.reason.rpartition(' (')[0])} }}"
         else:

@@ -10,7 +10,7 @@ This makes samples for tests. It is no release of patient data: read what it mad
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -52,7 +52,7 @@ def deidentified(document: Mapping[str, Any], key: bytes) -> tuple[dict[str, Any
     """
     work = _Work(Faker(key), document)
     made = work.resource(document)
-    work.assert_gone(made)
+    assert_gone(work.values, work.names, _leaves("", made, about_people=True))
     return made, timedelta(days=work.days)
 
 
@@ -67,9 +67,9 @@ class _Work:
         self._house = False
         self.days = faker.days(_first_patient(document))
         #: Whole values that were replaced, in small letters: they may not be left anywhere.
-        self._values: set[str] = set()
+        self.values: set[str] = set()
         #: Words of names: they may not be left in what is about people.
-        self._names: set[str] = set()
+        self.names: set[str] = set()
 
     def resource(self, resource: Mapping[str, Any]) -> dict[str, Any]:
         """Return one resource."""
@@ -133,15 +133,15 @@ class _Work:
         return self._faker.words(text) if text.strip() else text
 
     def _shaped(self, value: str) -> str:
-        self._values.add(value.casefold())
+        self.values.add(value.casefold())
         return self._faker.shaped(value)
 
     def _contact(self, value: str) -> str:
         if "@" in value:
-            self._values.add(value.casefold())
+            self.values.add(value.casefold())
             return f"pessoa{self._faker.number('mail', value) % 100000}@example.org"
         country = value[:3] if value.startswith("+") else ""  # numbers are split by their country
-        self._values.add(value.casefold())
+        self.values.add(value.casefold())
         return country + self._faker.shaped(value.removeprefix(country))
 
     def _moved(self, value: str) -> str:
@@ -178,7 +178,7 @@ class _Work:
     def _name(self, name: Mapping[str, Any]) -> dict[str, Any]:
         given = [str(part) for part in name.get("given") or []]
         spoken = [str(name.get("family") or ""), str(name.get("text") or ""), *given]
-        self._names |= {word.casefold() for part in spoken for word in re.findall(r"\w{4,}", part)}
+        self.names |= {word.casefold() for part in spoken for word in re.findall(r"\w{4,}", part)}
         who = self._who or " ".join(spoken)
         found: dict[str, Any] = {"use": name["use"]} if "use" in name else {}
         if "period" in name:
@@ -193,7 +193,7 @@ class _Work:
 
     def _address(self, address: Mapping[str, Any]) -> dict[str, Any]:
         lines = [str(line) for line in address.get("line") or []]
-        self._values |= {line.casefold() for line in [*lines, str(address.get("text") or "")] if len(line) > 3}
+        self.values |= {line.casefold() for line in [*lines, str(address.get("text") or "")] if len(line) > 3}
         invented = {
             "text": f"{self._faker.street(self._who, 0)}, {self._faker.city(self._who)}",
             "line": [self._faker.street(self._who, position) for position in range(len(lines))],
@@ -205,16 +205,24 @@ class _Work:
         period = {"period": self._object(address["period"], "Period")} if "period" in address else {}
         return kept | {key: item for key, item in invented.items() if key in address} | period
 
-    # -- proof -----------------------------------------------------------------------------------------------------
 
-    def assert_gone(self, made: Mapping[str, Any]) -> None:
-        """Raise StillThere where a replaced value, or a word of a name, is left."""
-        values = [value for value in self._values if len(value) > 4]
-        for path, leaf, about_people in _leaves("", made, about_people=True):
-            text = leaf.casefold()
-            words = set(re.findall(r"\w{4,}", text))
-            if any(_stands_in(value, text) for value in values) or (about_people and words & self._names):
-                raise StillThere(f"{path} would still hold a value of a person of the message")
+# -- proof ---------------------------------------------------------------------------------------------------------
+
+
+def assert_gone(values: Iterable[str], names: set[str], leaves: Iterable[tuple[str, str, bool]]) -> None:
+    """Raise StillThere where a replaced value, or a word of a name, is left.
+
+    Args:
+        values: whole values that were replaced, in small letters.
+        names: words of names, in small letters.
+        leaves: of the result: path, text, and whether it is about people.
+    """
+    long = [value for value in values if len(value) > 4]
+    for path, leaf, about_people in leaves:
+        text = leaf.casefold()
+        words = set(re.findall(r"\w{4,}", text))
+        if any(_stands_in(value, text) for value in long) or (about_people and words & names):
+            raise StillThere(f"{path} would still hold a value of a person of the message")
 
 
 def _stands_in(value: str, text: str) -> bool:

@@ -62,7 +62,7 @@ class Frame:
     """What a draft is told beside the sample."""
 
     channel: str
-    #: `SIU^S12`.
+    #: What the sample becomes: `SIU^S12`, or a type of resource.
     message: str
     version: str
     #: The sample, as a test names it.
@@ -247,13 +247,13 @@ def _fitting(field: FieldDef, about: Iterable[Thing]) -> Iterator[_Guess]:
     for thing in about:
         whole = _format(field, thing.type)
         if whole is not None:
-            yield _Guess(f"%{thing.name}", many=False, conversion=whole, score=_likeness(field, thing.type))
+            yield _Guess(f"%{thing.name}", many=False, conversion=whole, score=likeness(field, thing.type))
         for name in thing.resource:
             element = fhir_model.element(thing.type, name)
             for type_name in element.types if element else ():
                 conversion = _format(field, type_name)
                 if element and (conversion is not None or type_name in _PLAIN.get(field.datatype, ())):
-                    score = _likeness(field, name)
+                    score = likeness(field, name)
                     yield _Guess(f"%{thing.name}.{name}", element.maximum != 1, conversion, score)
 
 
@@ -267,7 +267,7 @@ def _format(field: FieldDef, type_name: str) -> str | None:
     return next(fitting, None)
 
 
-def _likeness(field: FieldDef, element: str) -> int:
+def likeness(field: FieldDef, element: str) -> int:
     """Return how much two names have in common: words first, then how few others the field's name has."""
     words = re.findall(r"[A-Za-z]+", field.name)
     asked = {word.lower() for word in words}

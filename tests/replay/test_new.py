@@ -103,7 +103,7 @@ def test_what_is_no_fhir_is_told(site):
     )
 
     assert result.code == 6
-    assert "no FHIR document" in result.err
+    assert "neither a FHIR document nor an HL7 message" in result.err
 
 
 def test_resources_are_named_by_the_way_that_leads_to_them():
@@ -123,3 +123,64 @@ def test_resources_are_named_by_the_way_that_leads_to_them():
         ("coverage", "Bundle.entry.resource.ofType(Coverage).first()"),
     ]
     assert [(thing.name, thing.path) for thing in things(patient)] == [("patient", "%it")]
+
+
+# -- from HL7 to FHIR ----------------------------------------------------------------------------------------------
+
+
+def hl7_draft(site, resource: str = "Appointment", sample: str = "powerserver-book.hl7"):
+    out = site.folder / "draft.yaml"
+    words = ("mapping", "new", "--from", site.folder / "samples" / sample, "--resource", resource, "--out", out)
+    return site.command(*words), out
+
+
+def test_from_hl7_every_element_that_fhir_requires_is_listed_and_likely_fields_are_guessed(site):
+    result, out = hl7_draft(site)
+    text = out.read_text("utf-8")
+
+    assert result.code == 0, result.err
+    for line in (
+        "  Appointment.status: {}   # code. To be decided: FHIR requires it; codes are arrived, booked,",
+        "        Appointment.participant.status: {}   # code. To be decided: FHIR requires it",
+        '  Appointment.start: { from: "TQ1-7", as: instant }   # Start Date/Time. To be decided',
+        '  Appointment.minutesDuration: { from: "AIS-7", as: minutes }   # Duration. To be decided',
+        '  Appointment.comment: { from: "NTE-3", as: lines }   # Comment. To be decided',
+        '  key: { from: "SCH-2", as: Identifier, table: authorities }   # to be decided',
+    ):
+        assert line in text
+
+
+def test_from_hl7_decided_it_runs(site):
+    _, out = hl7_draft(site)
+    text = out.read_text("utf-8").replace("channel: draft", "channel: first-channel")
+    text = text.replace("  Appointment.status: {}", "  Appointment.status: { value: pending }")
+    actor = '{ from: "PID-3[1]", as: Identifier, table: authorities }'
+    text = text.replace(
+        "        Appointment.participant.status: {}",
+        f"        Appointment.participant.actor.identifier: {actor}\n"
+        "        Appointment.participant.status: { value: accepted }",
+    )
+    text = re.sub(r"station: \S+", "station: omegaai", text).replace("station: omegaai", "station: powerserver-in", 1)
+    # Their code systems are not in the table.
+    text = re.sub(r"  Appointment\.(cancelationReason|reasonCode|serviceType|appointmentType).*\n", "", text)
+    out.write_text(text, "utf-8")
+
+    assert mistakes(site, out) == []
+    tested = site.command("test", out)
+    assert (tested.code, tested.out.count("ok ")) == (0, 1), tested.out + tested.err
+
+
+@pytest.mark.parametrize("resource", ["Patient", "ServiceRequest", "Encounter", "Observation", "Slot"])
+def test_from_hl7_a_draft_of_any_resource_has_nothing_wrong_but_what_is_to_be_decided(site, resource):
+    _, out = hl7_draft(site, resource)
+
+    assert {code for code, _ in mistakes(site, out)} <= {"E024", "E153", "E462", "E470", "E472"}
+
+
+def test_what_the_sample_becomes_must_be_said_and_be_something(site):
+    sample = site.folder / "samples" / "powerserver-book.hl7"
+    unsaid = site.command("mapping", "new", "--from", sample, "--message", "SIU^S12", "--out", site.folder / "x.yaml")
+
+    assert (unsaid.code, "--resource" in unsaid.err) == (2, True)
+    wrong, out = hl7_draft(site, "Apointment")
+    assert (wrong.code, "did you mean Appointment?" in wrong.err, out.exists()) == (2, True, False)
