@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from channels import registry
+from channels.kind import Kind
 from channels.settings import build
 from connectors.base import DestinationConnector
 from messages.lifecycle import Status
@@ -62,6 +63,8 @@ class Channel:
     source_settings: Mapping[str, object]
     transformer: Transformer
     destinations: tuple[Destination, ...]
+    #: Name of its kind, and the rules; None for a channel without.
+    kind: tuple[str, Kind] | None = None
 
 
 def load(connection: Connection, row: directory.ChannelRow) -> Channel | None:
@@ -90,10 +93,12 @@ def assemble(plan: Mapping[str, Any], row: directory.ChannelRow, revision: str) 
         return {known[name].ordinal: _ENDS[status] for name, status in (part.get("after") or {}).items()}
 
     transformer = registry.load("transformer", plan["transformer"])
+    name = plan.get("kind")
+    kind = (name, registry.load("channel", name)(plan["transformer"], plan["settings"])) if name else None
     return Channel(
         number=row.number, name=row.name, title=row.title, revision=revision, state=row.state,
         source=plan["from"]["connector"], source_settings=plan["from"]["settings"],
-        transformer=transformer(plan),
+        transformer=transformer(plan), kind=kind,
         destinations=tuple(
             Destination(
                 number=known[name].number, name=name, ordinal=known[name].ordinal, connector=part["connector"],

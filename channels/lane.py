@@ -12,7 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from channels import verdict
 from channels.backoff import Breaker, wait_before
@@ -215,8 +215,12 @@ class Runner:
             if self._destination.after and await self._store.waits_for(work.delivery, self._destination.after):
                 self._release([work])
                 continue
-            prepared = prepare(self._channel, self._destination, work, self._store.mark)
-            if prepared.encoded is None or prepared.control_id is None:
+            prepared = prepare(self._channel, self._destination, work, self._store)
+            if prepared.wait is not None:
+                await self._store.postpone(work.delivery, prepared.wait.reason)
+                self._release([work])
+                self._wake_in(prepared.wait.seconds, work.delivery.lane)
+            elif prepared.encoded is None or prepared.control_id is None:
                 steps += prepared.steps
             else:
                 jobs.append(_Job(work, prepared))
@@ -243,7 +247,8 @@ class Runner:
                 raise
             self._breaker.worked()
             await self._say("connected")
-            answers.append(_Answer(job.work, verdict.answered(policy, job.work, reply, siblings=siblings)))
+            step = verdict.answered(policy, job.work, reply, siblings=siblings)
+            answers.append(_Answer(job.work, job.prepared.settle(self._channel, job.work, step, reply)))
             self._pace += (time.monotonic() - began - self._pace) / 8
         return answers
 
@@ -292,11 +297,13 @@ class Runner:
         self._release(answer.work for answer in answers)
         for answer in answers:
             if answer.step.wait:
-                lane = answer.work.delivery.lane
-                asyncio.get_running_loop().call_later(answer.step.wait, self._wake, lane)
+                self._wake_in(answer.step.wait, answer.work.delivery.lane)
         if any(answer.step.siblings for answer in answers):
             self._ring_all()
         return held[len(answers) :]
+
+    def _wake_in(self, seconds: float, lane: int) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._wake, lane)
 
     def _wake(self, lane: int) -> None:
         task = asyncio.ensure_future(self._store.wake([lane]))
@@ -319,4 +326,4 @@ class Runner:
 
 
 def _committed(prepared: Prepared) -> Prepared:
-    return Prepared(steps=(), status=prepared.status, encoded=prepared.encoded, control_id=prepared.control_id)
+    return replace(prepared, steps=())

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import functools
 import logging
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
+from channels import kind as kinds
 from channels.channel import Channel, Destination
+from connectors.base import Reply
 from messages.identity import control_id
 from messages.lifecycle import Event, Status, after
 from messages.message import Step
 from messages.outcome import Issue
 from messages.problem import Problems
-from store.mark import Mark
-from store.store import Work
-from transformers.base import Filtered, Given
+from store.store import Store, Work
+from transformers.base import Facts, Filtered, Given, HasFacts
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +37,54 @@ class Prepared:
     #: None: nothing is to be sent.
     encoded: bytes | None = None
     control_id: str | None = None
+    #: What the message's subject is known by; empty where its channel has no kind.
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    #: The rules of the channel's kind want the message to wait.
+    wait: kinds.Wait | None = None
+
+    def settle(self, channel: Channel, work: Work, step: Step, reply: Reply) -> Step:
+        """Return the step of an answer together with what it does to the subject, if it ends the delivery."""
+        if channel.kind is None or not self.keys or step.event not in _ENDS:
+            return step
+        outcome = kinds.Outcome(
+            event=step.event, delivery=work.delivery.id, now=time.time(), code=reply.code, said_at=reply.said_at
+        )
+        return replace(step, subject=kinds.settle(*channel.kind, self.keys, outcome))
 
 
-def prepare(channel: Channel, destination: Destination, work: Work, mark: Mark) -> Prepared:
+_ENDS = frozenset({Event.ACCEPTED, Event.REFUSED})
+
+
+def prepare(channel: Channel, destination: Destination, work: Work, store: Store) -> Prepared:
     """Map what is not mapped yet; rule on what was interrupted while it was being sent."""
     delivery = work.delivery
     if delivery.status is Status.RECEIVED:
-        mark.set(delivery.id)
-        prepared = _mapped(channel, destination, work)
-        mark.clear()
+        store.mark.set(delivery.id)
+        prepared = _mapped(channel, destination, work, store)
+        store.mark.clear()
         return prepared
+    prepared = _resumed(destination, work)
+    return prepared if channel.kind is None else replace(prepared, keys=_keys(channel, *channel.kind, work))
+
+
+def _keys(channel: Channel, name: str, kind: kinds.Kind, work: Work) -> tuple[str, ...]:
+    """Return what the subject of a message is known by that was mapped before this process began."""
+    try:
+        document = channel.transformer.load(work.message.body)
+        return kind.keys(_facts(channel, document, work))
+    except Problems:
+        # The mapping that runs now cannot read them: the message goes out all the same, and nothing is remembered.
+        log.warning("a message has no facts any more", extra={"channel": channel.name, "kind": name})
+        return ()
+
+
+def _facts(channel: Channel, document: Any, work: Work) -> Facts:
+    assert isinstance(channel.transformer, HasFacts)  # noqa: S101 - the check let no other transformer have a kind
+    return channel.transformer.facts(document, work.message.focus)
+
+
+def _resumed(destination: Destination, work: Work) -> Prepared:
+    delivery = work.delivery
     if delivery.status is not Status.PENDING:
         return Prepared(
             steps=(), status=delivery.status, encoded=delivery.encoded, control_id=delivery.control_id
@@ -56,25 +98,42 @@ def prepare(channel: Channel, destination: Destination, work: Work, mark: Mark) 
     )  # fmt: skip
 
 
-def _mapped(channel: Channel, destination: Destination, work: Work) -> Prepared:
-    step = _mapping(channel, destination, work)
+def _mapped(channel: Channel, destination: Destination, work: Work, store: Store) -> Prepared:
+    step = _mapping(channel, destination, work, store)
+    if isinstance(step, kinds.Wait):
+        return Prepared(steps=(), status=Status.RECEIVED, wait=step)
     return Prepared(
-        steps=(step,), status=after(step.status, step.event), encoded=step.encoded, control_id=step.control_id
+        steps=(step,), status=after(step.status, step.event), encoded=step.encoded, control_id=step.control_id,
+        keys=step.subject.keys if step.subject else (),
     )  # fmt: skip
 
 
-def _mapping(channel: Channel, destination: Destination, work: Work) -> Step:
+def _mapping(channel: Channel, destination: Destination, work: Work, store: Store) -> Step | kinds.Wait:
     """Map by the revision that runs, whichever accepted the message; the step says which it was."""
     message = work.message
+    decision: kinds.Decision | None = None
     outcome = functools.partial(
         Step, delivery=work.delivery.id, status=Status.RECEIVED, revision=channel.revision, known=work.known
     )
-    given = Given(
-        now=datetime.now(UTC), control_id=control_id(), destination=destination.name, focus=message.focus,
-        known=work.known,
-    )  # fmt: skip
+    now = datetime.now(UTC)
     try:
-        result = channel.transformer.transform(channel.transformer.load(message.body), given)
+        document = channel.transformer.load(message.body)
+        if channel.kind is not None:
+            facts = _facts(channel, document, work)
+            several = len(channel.destinations) > 1
+            decision = kinds.decide(channel.kind, facts, store.connection, work, now=now.timestamp(), several=several)
+            outcome = functools.partial(_with_subject, outcome, decision)
+            if isinstance(decision.said, kinds.Wait):
+                return decision.said
+            if isinstance(decision.said, kinds.Hold):
+                return outcome(event=Event.RULED_OUT, reason=decision.said.reason)
+            if isinstance(decision.said, Problems):
+                raise decision.said
+        given = Given(
+            now=now, control_id=control_id(), destination=destination.name, focus=message.focus, known=work.known,
+            values=decision.values if decision is not None else {},
+        )  # fmt: skip
+        result = channel.transformer.transform(document, given)
     except Problems as problems:
         codes = tuple(code for problem in problems.problems for code in problem.unmapped)
         issues = tuple(Issue(code=problem.code, text=problem.text) for problem in problems.problems)
@@ -88,6 +147,11 @@ def _mapping(channel: Channel, destination: Destination, work: Work) -> Step:
     return outcome(
         event=Event.MAPPED, encoded=result.encoded, control_id=result.control_id, action=result.action
     )  # fmt: skip
+
+
+def _with_subject(outcome: Callable[..., Step], decision: kinds.Decision, *, event: Event, **rest: Any) -> Step:
+    """Return a step together with what it does to the message's subject."""
+    return outcome(event=event, subject=decision.change(event), **rest)
 
 
 def _ended(delivery: int, status: Status, event: Event, reason: str) -> Prepared:

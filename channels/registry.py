@@ -41,6 +41,11 @@ def _entries(kind: str) -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUPS[kind])}
 
 
+def names(kind: str) -> list[str]:
+    """Return the names of the plug-ins of a kind, whether or not they can be used."""
+    return sorted(_entries(kind))
+
+
 @cache
 def load(kind: str, name: str) -> Any:
     """Return the class or module that a plug-in's entry point names.

@@ -94,6 +94,8 @@ class Reply:
     reason: str | None = None
     #: The peer's own code of what is wrong (ERR-5, OperationOutcome.issue.details); None where it gives none.
     code: str | None = None
+    #: When the peer says that it answered (MSH-7 of an acknowledgement): seconds since 1970-01-01 UTC, by its clock.
+    said_at: float | None = None
 
 
 @runtime_checkable

@@ -39,6 +39,7 @@ class Cache:
         self._site = site
         self._digests: dict[Path, str | None] = {}
         own = [_FORM, _release(), str(site.folder), site.name, site.time_zone, site.stations, site.values]
+        own.append(repr(site.kinds))
         self._key = hashlib.sha256(orjson.dumps(own, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def get(self, path: Path) -> Checked | None:

@@ -32,7 +32,22 @@ SITE_CODES = {
     "E154": Explanation(
         "Other machines could reach the status page without TLS, or what site.yaml says of signing in cannot be used.",
         "console: { host: 0.0.0.0 }",
-        "Write 127.0.0.1.",
+        "Write 127.0.0.1, or console.address: the https:// address of a proxy that speaks TLS; name one authority.",
+    ),
+    "E155": Explanation(
+        "What site.yaml says for a kind of channel is not complete, or not what its rules can use.",
+        "appointment: { statuses: { default: { PENDING: { fhir: pendent } } } }",
+        "Correct it in site.yaml under values:.",
+    ),
+    "E156": Explanation(
+        "A channel follows another one that the site does not have: it will receive nothing.",
+        "from: { connector: outcomes, of: apointments, … }",
+        "Write the name of the channel that is followed.",
+    ),
+    "E157": Explanation(
+        "Channels follow each other in a circle: one outcome would make messages without end.",
+        "appointments follows feedback, and feedback follows appointments",
+        "Follow a channel that follows nobody.",
     ),
 }
 

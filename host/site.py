@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 import os
@@ -18,6 +19,7 @@ from channels.settings import mistakes
 from host.checked_cache import Cache
 from messages.problem import Place, Problem, Problems
 from transformers import resource_file
+from transformers.base import KindWords
 from transformers.mapping_check import Checked, check_mapping
 from transformers.mapping_site import Site, load_site
 
@@ -57,7 +59,7 @@ def read_site(folder: Path) -> Site:
     Raises:
         Problems: all that is wrong with it.
     """
-    site = load_site(folder, os.environ)
+    site = load_site(folder, os.environ, kinds())
     mistake = _console_mistake(site.console)
     if mistake is not None:
         name, text, hint = mistake
@@ -77,6 +79,16 @@ def _console_mistake(console: Mapping[str, Any]) -> tuple[str, str, str] | None:
         text = "console.sign_in needs authority or oidc_authority, and only one"
         return "sign_in", text, "name the identity provider"
     return None
+
+
+def kinds() -> dict[str, Mapping[str, KindWords]]:
+    """Return the words of every kind of channel that is installed and can be used."""
+    found = {}
+    for name in registry.names("channel"):
+        # A broken one is listed with its reason by `plugin-host plugins`; a mapping that names it is refused.
+        with contextlib.suppress(registry.NoSuchPlugin):
+            found[name] = registry.load("channel", name).words
+    return found
 
 
 def _is_loopback(host: str) -> bool:
@@ -146,6 +158,11 @@ def _plugins(checked: Checked, site: Site, plan: dict[str, Any]) -> list[Problem
         registry.load("transformer", plan["transformer"])
     except registry.NoSuchPlugin as error:
         problems.append(Problem(code="E151", text=str(error), place=checked.places(("transformer",))))
+    if plan.get("kind"):
+        problems += [
+            Problem(code="E155", text=text, hint=hint, place=site.place(("values", plan["kind"], *steps)))
+            for steps, text, hint in registry.load("channel", plan["kind"]).check(plan["settings"])
+        ]
     return problems
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from messages.lifecycle import Event, Status
 from messages.outcome import Issue
 from messages.problem import Unmapped
+from messages.subject import SubjectChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +84,5 @@ class Step:
     by: str | None = None
     #: The message has other destinations, which may wait for this one (`after:`).
     siblings: bool = False
+    #: What is remembered from now on of the thing that the message is about.
+    subject: SubjectChange | None = field(default=None, repr=False)

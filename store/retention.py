@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from store import unmapped
+from store import subjects, unmapped
 from store.queries import DESTINATIONS
 from store.writer import Transaction
 
@@ -44,6 +44,7 @@ def prune(tx: Transaction, before: float, cursor: int = 0) -> Pruned:
     if len(rows) < BATCH:
         tx.execute("DELETE FROM refusal WHERE at < ?", (before,))
         unmapped.forget(tx, before)
+        subjects.forget(tx, before)
         return Pruned(len(rows), None)
     return Pruned(len(rows), rows[-1][0])
 

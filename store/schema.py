@@ -12,7 +12,15 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from store import schema_accounts, schema_alerts, schema_audit, schema_drift, schema_follow, schema_jobs
+from store import (
+    schema_accounts,
+    schema_alerts,
+    schema_audit,
+    schema_drift,
+    schema_follow,
+    schema_jobs,
+    schema_subjects,
+)
 
 migrations = Migrations("plugin-host")
 
@@ -102,7 +110,8 @@ CREATE TABLE process (
 
 #: The tables of features, each in a file of its own.
 _FEATURES = (
-    schema_accounts.TABLES, schema_alerts.TABLES, schema_audit.TABLES, schema_drift.TABLES, schema_follow.TABLES, schema_jobs.TABLES,
+    schema_accounts.TABLES, schema_alerts.TABLES, schema_audit.TABLES, schema_drift.TABLES, schema_follow.TABLES,
+    schema_jobs.TABLES, schema_subjects.TABLES,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from messages.lifecycle import OPEN, Event, Status, after
 from messages.message import Step
-from store import follow, queries, unmapped
+from store import follow, queries, subjects, unmapped
 from store.queries import DESTINATIONS
 from store.writer import Transaction
 
@@ -15,7 +15,7 @@ IDLE, READY, WAITING, BLOCKED = range(4)  # lane.state
 
 
 def apply_steps(tx: Transaction, steps: Sequence[Step]) -> list[bool]:
-    """Make changes in their order; False where the delivery no longer stood where the step believed.
+    """Make changes in their order; False where the delivery, or its subject, no longer stood where the step believed.
 
     Steps of one delivery that follow each other are one change of its row: they hold or fail together.
     """
@@ -38,6 +38,8 @@ def _delivery(step: Step) -> int:
 def _apply(tx: Transaction, steps: list[Step]) -> bool:
     first, last = steps[0], steps[-1]
     statuses = [after(step.status, step.event) for step in steps]
+    if not all(subjects.is_as_believed(tx, step.subject) for step in steps if step.subject is not None):
+        return False
     row = tx.execute(
         queries.MOVE,
         (statuses[-1], tx.now, last.reason, tx.now + last.wait if last.wait else None,
@@ -54,6 +56,8 @@ def _apply(tx: Transaction, steps: list[Step]) -> bool:
         if step.encoded is not None:
             tx.execute(queries.INSERT_OUTGOING, (step.delivery, step.control_id, step.encoded))
         _note(tx, step, status, destination)
+        if step.subject is not None:
+            subjects.change(tx, step.subject, step)
         follow.tell(tx, step, destination)
     tx.count(destination, statuses[-1], first.status)
     if (statuses[-1] in OPEN) != (first.status in OPEN) or first.status is Status.ERROR:

@@ -166,6 +166,10 @@ class Store:
         """
         return await self.writer.run(lambda tx: _waits_for(tx, delivery, others))
 
+    async def postpone(self, delivery: Delivery, reason: str) -> None:
+        """Let the lane wait in front of a delivery, and show why; whoever asked wakes it again."""
+        await self.writer.run(lambda tx: _wait_in_lane(tx, delivery, reason))
+
     def count_crash(self, most: int) -> int | None:
         """At a start: park the delivery that the process before this one died of `most` times. Return its id.
 
@@ -227,14 +231,15 @@ def _waits_for(tx: Transaction, delivery: Delivery, others: Mapping[int, frozens
             "SELECT status FROM delivery WHERE id = ?", (delivery.message * DESTINATIONS + ordinal,)
         ).fetchone()
         if row is not None and row[0] not in ends:
-            tx.execute(queries.WAIT_IN_LANE, (delivery.lane, delivery.id))
             status: str = row[0]
-            tx.execute(
-                "UPDATE delivery SET reason = ? WHERE id = ?",
-                (f"waits for a destination that is {status}", delivery.id),
-            )
+            _wait_in_lane(tx, delivery, f"waits for a destination that is {status}")
             return status
     return None
+
+
+def _wait_in_lane(tx: Transaction, delivery: Delivery, reason: str) -> None:
+    tx.execute(queries.WAIT_IN_LANE, (delivery.lane, delivery.id))
+    tx.execute("UPDATE delivery SET reason = ? WHERE id = ?", (reason, delivery.id))
 
 
 def _work(row: Sequence[Any], channel: str, destination: str) -> Work:

@@ -7,6 +7,31 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
+from messages.problem import Problem
+
+#: Texts that a message holds, by the names of the mapping's `facts:`; a fact that it does not have is left out.
+Facts = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something that the rules of a kind of channel look at; a mapping says where it stands in its messages."""
+
+    help: str
+    #: A mapping must name it. A message may still lack it.
+    required: bool = False
+    #: All that the mapping's sources give counts, not the first text only.
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindWords:
+    """What a mapping of a kind of channel says (`facts:`), and the %names that it may use in return."""
+
+    facts: Mapping[str, Fact]
+    #: Name -> what it is, and the texts that it may be; None: any text.
+    gives: Mapping[str, tuple[str, tuple[str, ...] | None]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
@@ -23,6 +48,8 @@ class Admission:
     about: str | None = None
     #: Identity that the content gives (Bundle.identifier, MSH-3/4/10); None: the SHA-256 of the bytes.
     identity: str | None = None
+    #: What the rules of the channel's kind look at, by the names of the mapping's `facts:`.
+    facts: Facts = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +62,8 @@ class Given:
     focus: int | None = None
     #: The destination has accepted an earlier message about the same thing (`%known`).
     known: bool = False
+    #: What the rules of the channel's kind say of the message: names that the mapping uses, such as `%change`.
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +100,28 @@ class HasTables(Protocol):
 
     def has_row(self, table: str, code: str) -> bool:
         """Say whether a table, named as in `messages.problem.Unmapped`, has a row for a code."""
+        ...
+
+
+@runtime_checkable
+class HasFacts(Protocol):
+    """A transformer whose mappings may have a kind."""
+
+    def facts(self, document: Any, focus: int | None) -> Facts:
+        """Return the facts of one message of a document, as the mapping's `facts:` names them.
+
+        Raises:
+            Problems: they cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class HasDoorRules(Protocol):
+    """A transformer with rules whose breach is answered before a message is accepted."""
+
+    def refusals(self, document: Any, focus: int | None, now: datetime) -> Sequence[Problem]:
+        """Return all rules that one message of a document breaks; none: it may come in."""
         ...
 
 

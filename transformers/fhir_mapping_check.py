@@ -92,7 +92,7 @@ def finished(desk: Desk, paths: Paths, lets_: Iterable[str]) -> dict[str, Any]:
 
 
 #: What is not known yet when a document stands at the door, nor what the rules of a kind give.
-_LATER = {"now": "now()", "today": "today()", "timeOfDay": "timeOfDay()", "known": "%known"}
+_LATER = {"now": "now()", "today": "today()", "timeOfDay": "timeOfDay()"}
 
 
 def _at_the_door(desk: Desk, plan: dict[str, Any]) -> None:
@@ -101,26 +101,27 @@ def _at_the_door(desk: Desk, plan: dict[str, Any]) -> None:
     ways += [(_step("order", number, desk), tree) for number, tree in enumerate(plan["order"])]
     ways += [(("about",), plan["about"]), *((("index", name), tree) for name, tree in plan["index"].items())]
     ways += [(("facts", name), tree) for name, trees in plan.get("facts", {}).items() for tree in trees]
-    given = plan.get("gives", [])
+    names_ = frozenset({"known", *plan.get("gives", ())})
     for where, tree in ways:
-        for word in sorted(_later(tree, plan["let"], frozenset(given))):
-            text = f"{_LATER.get(word, f'%{word}')} cannot be used here: a resend of the document must be the same message"
+        for word in sorted(_later(tree, plan["let"], names_, frozenset())):
+            told = _LATER.get(word, f"%{word}")
+            text = f"{told} cannot be used here: a resend of the document must be the same message"
             desk.add("E108", where, text, "leave it to the route, or to a rule")
 
 
-def _later(value: Any, lets: dict[str, Any], seen: frozenset[str]) -> set[str]:
-    """Return the words of _LATER that an expression uses, itself or through names of let:."""
+def _later(value: Any, lets: dict[str, Any], names_: frozenset[str], seen: frozenset[str]) -> set[str]:
+    """Return the words of _LATER and the names that an expression uses, itself or through names of let:."""
     if isinstance(value, dict):
-        return set().union(*(_later(part, lets, seen) for part in value.values()))
+        return set().union(*(_later(part, lets, names_, seen) for part in value.values()))
     if not isinstance(value, list):
         return set()
-    found = set().union(*(_later(part, lets, seen) for part in value))
+    found = set().union(*(_later(part, lets, names_, seen) for part in value))
     if len(value) > 3 and value[0] == "call" and value[2] is None and value[3] in _LATER:
         found.add(value[3])
     if len(value) == 3 and value[0] == "name":
         name = value[2]
-        found |= {name} if name == "known" else set()
-        found |= _later(lets[name], lets, seen | {name}) if name in lets and name not in seen else set()
+        found |= {name} & names_
+        found |= _later(lets[name], lets, names_, seen | {name}) if name in lets and name not in seen else set()
     return found
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from messages.problem import Place, Problem, Problems
 from transformers import er7, fhir_json, fhir_validation, unmapped
-from transformers.base import Admission, Filtered, Given, Transformed
+from transformers.base import Admission, Facts, Filtered, Given, Transformed
 from transformers.fhir_path import PathError, Scope, compile_path, compile_test
 from transformers.hl7_validation import Validator
 from transformers.mapping_given import Compiler
-from transformers.mapping_run import Plan, Run, place, problem
+from transformers.mapping_run import Plan, Run, conditional, place, problem
 from transformers.mapping_segments import Build, Builder
 from transformers.mapping_text import Numbers, Part
 from transformers.mapping_values import named, texts
@@ -80,6 +80,7 @@ class FhirToHl7:
         self._order = [(compile_path(tree), tree) for tree in plan["order"]]
         self._about = compile_path(plan["about"]) if plan["about"] else None
         self._index = {name: compile_path(tree) for name, tree in plan["index"].items()}
+        self._facts = {name: [compile_path(tree) for tree in trees] for name, trees in plan.get("facts", {}).items()}
         self._each = compile_path(plan["from"]["each"]) if plan["from"]["each"] else None
         self._accept = compile_test(plan["from"]["accept"]) if plan["from"]["accept"] else None
         self._route = [(compile_test(line["when"]) if line["when"] else _always, line) for line in plan["route"]]
@@ -143,7 +144,26 @@ class FhirToHl7:
             key.append(text)
         index = {name: text for name, path in self._index.items() if (text := _first_text(path(scope))) is not None}
         about = _first_text(self._about(scope)) if self._about else None
-        return Admission(key="|".join(key), index=index, focus=focus, about=about, identity=_identity(document))
+        facts = self._read_facts(scope) if self._facts else {}
+        return Admission(
+            key="|".join(key), index=index, focus=focus, about=about, identity=_identity(document), facts=facts
+        )
+
+    def facts(self, document: Any, focus: int | None) -> Facts:
+        """Return the facts of one message of a document; raises Problems."""
+        try:
+            return self._read_facts(self._scope(document, focus))
+        except PathError as error:
+            raise Problems.one("E307", f"facts: {error}", expression=_expression(focus)) from None
+
+    def _read_facts(self, scope: Scope) -> Facts:
+        many = self._plan["many"]
+        found = {}
+        for name, paths in self._facts.items():
+            given = [text for path in paths for text in texts(path(scope))]
+            if given:
+                found[name] = tuple(given) if name in many else (given[0],)
+        return found
 
     # -- on the way ------------------------------------------------------------------------------------------------
 
@@ -178,12 +198,15 @@ class FhirToHl7:
         return unmapped.has_row(self._plan, table, code)
 
     def _start(self, document: Any, given: Given) -> Run:
-        scope = self._scope(document, given.focus, known=given.known, now=given.now)
+        scope = self._scope(document, given.focus, given)
         return Run(scope, given, self._zone)
 
-    def _scope(self, document: Any, focus: int | None, *, known: bool = False, now: Any = None) -> Scope:
+    def _scope(self, document: Any, focus: int | None, given: Given | None = None) -> Scope:
+        """Return what the expressions see; without `given`, for what is asked at the door."""
         thing = document if focus is None else document["entry"][focus]["resource"]
-        return Scope(document, self._lets, now or _NEVER, values={"it": [thing], "known": [known]})
+        if given is None:
+            return Scope(document, self._lets, _NEVER, values={"it": [thing], "known": [False]})
+        return Scope(document, self._lets, given.now, values={"it": [thing], **conditional(self._plan, given)})
 
     def _line(self, scope: Scope) -> Any:
         """Return the line of the route that decides."""
@@ -194,7 +217,7 @@ class FhirToHl7:
         raise Problems.one("E308", "no line of the route is true")
 
     def _message(self, part: Plan, action: str) -> _Message:
-        everywhere = frozenset({*self._plan["let"], *_EVERYWHERE})
+        everywhere = frozenset({*self._plan["let"], *self._plan.get("gives", ()), *_EVERYWHERE})
         parts, validator = self._plan["maps"][part["maps"][action]], self._validators[part["validators"][action]]
         header = self._header(part, action)
         compiler = Compiler(action, part["hl7"], self._plan["tables"], everywhere)

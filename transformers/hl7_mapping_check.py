@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import available_timezones
 
-from transformers import fhir_model, hl7_tables
+from transformers import fhir_model, hl7_tables, mapping_facts
 from transformers.fhir_mapping_check import inputs
 from transformers.hl7_mapping_complete import Held, complete, required
 from transformers.hl7_mapping_examples import check_examples
@@ -34,6 +34,8 @@ def plan(desk: Desk, mapping: Hl7Mapping, left_out: set[Steps]) -> Plan:
     sources = Sources(desk, version, structure)
     if not structure:
         return {}
+    words = mapping_facts.words_of(desk, mapping)
+    sources.gives = {name: codes for name, (_, codes) in words.gives.items()}
     lets = _lets(sources, mapping)
     made: Plan = {
         "language": LANGUAGE,
@@ -61,6 +63,10 @@ def plan(desk: Desk, mapping: Hl7Mapping, left_out: set[Steps]) -> Plan:
         },
         "processing_id": "P",
     }
+    found = mapping_facts.facts(
+        desk, mapping, words, lambda where, text, many: sources.one_text(where, text, several=many)
+    )
+    made |= mapping_facts.part(desk, mapping, words, found)
     made["destinations"], made["maps"] = _destinations(sources, mapping, left_out, events)
     made["tables"] = _rows(desk)
     check_examples(desk, mapping)
@@ -95,7 +101,7 @@ def _lets(sources: Sources, mapping: Hl7Mapping) -> dict[str, Plan]:
     plans: dict[str, Plan] = {}
     for name, item in mapping.let.items():
         where: Where = ("let", name)
-        if name == KNOWN:
+        if name == KNOWN or name in sources.gives:
             sources.desk.add("E025", where, f"the name {name} is taken", f"another name, such as {name}_", key=True)
         if isinstance(item, str):
             item = LetRule.model_validate({"from": item})  # noqa: PLW2901 - the same in its long form

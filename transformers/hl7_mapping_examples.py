@@ -159,7 +159,10 @@ def run(plan: Mapping[str, Any], example: Example, folder: Path, now: datetime) 
         document = transformer.check(er7.encode(segments))
         admissions = transformer.admit(document)
         if admissions:
-            given = Given(now=example.now or now, control_id="0", destination=destination, known=example.known)
+            given = Given(
+                now=example.now or now, control_id="0", destination=destination, known=example.known,
+                values=example.values,
+            )  # fmt: skip
             seen = trace(plan, document, given)
             result = transformer.transform(document, given)
         else:

@@ -48,6 +48,8 @@ class Sources:
     #: Type that each name gives, and whether it may give several; None for one that is broken.
     lets: dict[str, tuple[str, bool] | None] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    #: What the rules of the mapping's kind give: the texts that each may be; None for any.
+    gives: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
     #: What `for:` of the blocks around has taken: a group, a segment, or a field as (segment, number).
     inside: tuple[Any, ...] = ()
 
@@ -77,10 +79,10 @@ class Sources:
 
     def _name(self, where: Where, text: str) -> Source | None:
         name = text[1:]
-        if name == KNOWN:
+        if name == KNOWN or name in self.gives:
             return Source(text, ["name", name], TEXT, is_hl7=False, repeats=False)
         if name not in self.lets:
-            hint = did_you_mean(text, [f"%{known}" for known in (*self.lets, KNOWN)])
+            hint = did_you_mean(text, [f"%{known}" for known in (*self.lets, *self.gives, KNOWN)])
             self.desk.add("E102", where, f"unknown name {text}", hint)
             return None
         self.used.add(name)
@@ -172,6 +174,29 @@ class Sources:
         group = self.group_of(where, text)
         return None if group is None else ["segment", group, text]
 
+    def entered(self, where: Where, block: Any) -> tuple[list[Any], tuple[Any, ...]] | None:
+        """Check `for:` of a block; return what the plan keeps, and what stands for the thing inside."""
+        loop = self.loop((*where, "for"), block.for_)
+        if loop is None:
+            return None
+        return loop, ((loop[-2], loop[-1]),) if loop[0] == "field" else (loop[-1],)
+
+    def when(self, where: Where, when: Any, events: tuple[str, ...]) -> tuple[list[str] | None, list[Any] | None]:
+        """Return the actions, or the condition, of a `when:`."""
+        if isinstance(when, dict):
+            return None, self.condition(where, when, events)
+        for number, action in enumerate(when or ()):
+            if action not in self.desk.actions:
+                at = (*where, number) if (*where, number) in self.desk.document else where
+                hint = did_you_mean(action, self.desk.actions)
+                self.desk.add("E430", at, f"no line of the route does '{action}'", hint)
+        return when, None
+
+    def one_of(self, text: str, name: str) -> str:
+        """Return how to take one value of several."""
+        one = text.partition(".")[0]
+        return f"take one, as in {one}[1], or write {name}[]" if one else f"write {name}[]"
+
     def condition(self, where: Where, lines: Mapping[str, list[str]], events: Iterable[str]) -> list[Any]:
         """Check `when: { SCH-25.4: CONFIRMED }`."""
         found = []
@@ -193,6 +218,10 @@ class Sources:
         return found
 
     def _possible(self, where: Where, source: Source, value: str, events: tuple[str, ...]) -> None:
+        codes = self.gives.get(source.text[1:])
+        if codes is not None and value not in (*codes, "exists", "absent"):
+            hint = did_you_mean(value, codes) or f"it is one of {', '.join(codes)}"
+            self.desk.add("E483", where, f"{source.text} is never '{value}'", hint)
         if source.text == "MSH-9.2" and value not in events and value not in ("exists", "absent"):
             hint = did_you_mean(value, events) or f"from.accept has {', '.join(events)}"
             self.desk.add("E476", where, f"no accepted message has the event {value}", hint)
@@ -205,14 +234,14 @@ class Sources:
         words = f"{source.text} is a {source.type} with {number} components; a text is needed here"
         self.desk.add("E121", where, words, f"name one, such as {source.text}.1", key=key)
 
-    def one_text(self, where: Where, text: str) -> list[Any] | None:
-        """Check a source that must give one text."""
+    def one_text(self, where: Where, text: str, *, several: bool = False) -> list[Any] | None:
+        """Check a source that must give one text, or `several`."""
         source = self.read(where, text)
         if source is None:
             return None
         if source.type != TEXT and source.type[:1].isupper():
             self._complex(where, source)
-        elif source.repeats:
+        elif source.repeats and not several:
             self.desk.add("E105", where, f"{text} repeats, and one value is needed", _first_of(text))
         return source.plan
 

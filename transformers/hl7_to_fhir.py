@@ -13,7 +13,7 @@ from typing import Any
 
 from messages.problem import Problem, Problems
 from transformers import er7, fhir_validation, unmapped
-from transformers.base import Admission, Filtered, Given, Transformed
+from transformers.base import Admission, Facts, Filtered, Given, Transformed
 from transformers.hl7_scope import Loop, Scope, first, grouped
 from transformers.hl7_values import (
     DELETED,
@@ -109,6 +109,7 @@ class Hl7ToFhir:
         self._order = [source(one) for one in plan["order"]]
         self._about = plan["about"] and source(plan["about"])
         self._index = {name: source(one) for name, one in plan["index"].items()}
+        self._facts = {name: [source(one) for one in given] for name, given in plan.get("facts", {}).items()}
         self._route = [_Line(line, line["when"] and condition(line["when"])) for line in plan["route"]]
         self._maps = {key: _block(part, tables) for key, parts in plan["maps"].items() for part in parts}
 
@@ -150,10 +151,31 @@ class Hl7ToFhir:
             key.append(found[0])
         index = {name: found[0] for name, give in self._index.items() if (found := texts(run, run.root, give))}
         about = texts(run, run.root, self._about) if self._about else []
+        facts = self._read_facts(run)
         if run.problems:
             raise Problems(run.problems)
         identity = "|".join(_whole(document, number) for number in (3, 4, 10))
-        return [Admission(key="|".join(key), index=index, about=about[0] if about else None, identity=identity)]
+        return [
+            Admission(
+                key="|".join(key), index=index, about=about[0] if about else None, identity=identity, facts=facts
+            )
+        ]
+
+    def facts(self, document: Any, focus: int | None) -> Facts:  # noqa: ARG002 - an HL7 message is about one thing
+        """Return the facts of a message; raises Problems."""
+        run = self._start(document)
+        facts = self._read_facts(run)
+        if run.problems:
+            raise Problems(run.problems)
+        return facts
+
+    def _read_facts(self, run: Run) -> Facts:
+        found = {}
+        for name, sources in self._facts.items():
+            given = [one for give in sources for one in texts(run, run.root, give) if one]
+            if given:
+                found[name] = tuple(given) if name in self._plan["many"] else (given[0],)
+        return found
 
     # -- on the way ------------------------------------------------------------------------------------------------
 
@@ -202,6 +224,9 @@ class Hl7ToFhir:
     def _start(self, document: Any, given: Given | None = None) -> Run:
         root = Scope((grouped(document, self._plan["groups"]),))
         lets = {**self._lets, "known": lambda *_: ["true"] if given is not None and given.known else []}
+        for name in self._plan.get("gives", ()):
+            said = [given.values[name]] if given is not None and name in given.values else []
+            lets[name] = lambda *_, said=said: said
         run = Run(root, lets)
         zone = self._zone(run, root)
         if not zone:

@@ -283,4 +283,24 @@ CODES: Mapping[str, Explanation] = _codes(
         "two rows of authorities.csv with the namespace BLUME",
         "Give each system a name of its own.",
     ),
+    # -- a channel's kind ------------------------------------------------------------------------------------------
+    (
+        "E480",
+        "kind: names no kind of channel that is installed, or one that has no rules for this direction.",
+        "kind: appointments",
+        "Correct it; plugin-host plugins lists the kinds.",
+    ),
+    ("E481", "facts: without kind: nobody would look at them.", "facts: { placer: … }", "Add kind:, or leave it out."),
+    (
+        "E482",
+        "A fact that the kind does not know, or one that it needs and the mapping does not name.",
+        "facts: { plaser: … }",
+        "Correct or add it; docs/kinds.md lists the facts of each kind.",
+    ),
+    (
+        "E483",
+        "A name, or a text of it, that the rules of the kind never give.",
+        "values: { change: confirmed }",
+        "Correct it; docs/kinds.md lists what each kind gives.",
+    ),
 )

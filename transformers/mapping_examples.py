@@ -29,6 +29,8 @@ class Example:
     given: str
     now: datetime | None
     known: bool
+    #: What the rules of the mapping's kind say.
+    values: dict[str, str]
     destination: str | None
     #: JSON Pointer -> new value; None removes.
     change: dict[str, Any]
@@ -45,6 +47,7 @@ def examples(desk: Desk, mapping: Any) -> Iterator[Example]:
             given=test.given,
             now=datetime.fromisoformat(test.now) if test.now else None,
             known=test.known == "true",
+            values=dict(test.values),
             destination=test.destination,
             change=desk.document.typed((*where, "change")) if test.change else {},
             expect=dict(test.expect),

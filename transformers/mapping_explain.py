@@ -16,7 +16,7 @@ from transformers.base import Given
 from transformers.fhir_path import PathError, Scope, compile_path, compile_test
 from transformers.mapping_given import Compiler, given
 from transformers.mapping_place import Place
-from transformers.mapping_run import Plan, Run
+from transformers.mapping_run import Plan, Run, conditional
 from transformers.mapping_text import Numbers
 from transformers.mapping_values import named, source, texts
 
@@ -94,7 +94,7 @@ class _Walk:
         self._plan, self._trace = plan, found
         thing = document if conditions.focus is None else document["entry"][conditions.focus]["resource"]
         lets = {name: self._watched(item) for name, item in plan["let"].items()}
-        self._scope = Scope(document, {**lets, "it": [thing], "known": [conditions.known]}, conditions.now)
+        self._scope = Scope(document, {**lets, "it": [thing], **conditional(plan, conditions)}, conditions.now)
         self._run = Run(self._scope, conditions, self._zone)
         self._tables = {name: _Rows(rows, name, found.rows) for name, rows in plan["tables"].items()}
 

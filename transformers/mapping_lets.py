@@ -26,7 +26,7 @@ def lets(paths: Paths, mapping: Mapping) -> dict[str, Plan]:
         paths.lets[name] = None
     for name in order:
         where = ("let", name)
-        if name in KEYWORDS or name in RESERVED:
+        if name in KEYWORDS or name in RESERVED or name in paths.gives:
             text = f"the name {name} is taken: it is FHIRPath's or the mapping's own"
             paths.desk.add("E025", where, text, f"another name, such as {name}_", key=True)
         item = mapping.let[name]
@@ -138,8 +138,8 @@ def zone(paths: Paths, mapping: Mapping) -> Plan:
     return plan or {}
 
 
-def one_text(paths: Paths, where: Where, text: str) -> Any:
-    """Return the tree of a path that must give one text at most: for order, about and index."""
+def one_text(paths: Paths, where: Where, text: str, *, several: bool = False) -> Any:
+    """Return the tree of a path that must give one text at most, or `several`: for order, about, index and facts."""
     expression = paths.read(where, text)
     if expression is None:
         return None
@@ -148,6 +148,6 @@ def one_text(paths: Paths, where: Where, text: str) -> Any:
     if complex_:
         told = f"{text} gives {' or '.join(complex_)}; a text is needed here"
         paths.desk.add("E121", where, told, "name the part that is meant, such as .value")
-    elif expression.gives.maximum is None or expression.gives.maximum > 1:
+    elif not several and (expression.gives.maximum is None or expression.gives.maximum > 1):
         paths.desk.add("E105", where, f"{text} may give several values, and one is needed", "take one with .first()")
     return expression.tree

@@ -16,6 +16,8 @@ Decisions where a reader could doubt:
 * `when:` is an action of the route (or a list of them) or a FHIRPath that must be true.
 * `about:` names the thing that the channel's messages are about (the placer's appointment id). `%known` is true once
   the destination has accepted a message about the same thing.
+* `kind:` names rules that are tables in code (an appointment's states); `facts:` says where they find what they look
+  at, and the names that they give (`%change`) are used like those of `let:`.
 * `%site.name` is a value of site.yaml; it is put in at the check.
 * Every scalar is text as it stands in the file; `required: true` and the like are understood where they may stand.
 """
@@ -250,6 +252,7 @@ class Test(Part):
     given: Text = Field(description="a file of the site, such as samples/request.json")
     now: str | None = Field(default=None, description="the time of the test, with offset")
     known: Literal["true", "false"] = "false"
+    values: dict[Name, Text] = Field(default={}, description="what the rules of the kind say: { change: confirm }")
     destination: Label | None = None
     change: dict[str, Any] | None = Field(default=None, description="JSON Pointer and new value; null removes")
     expect: dict[str, str] = Field(min_length=1)
@@ -272,6 +275,7 @@ class Mapping(Part):
     about: Text | None = None
     let: dict[Name, LetItem] = {}
     index: dict[Name, Text] = {}
+    facts: dict[Name, Paths] = Field(default={}, description="where the rules of its kind find what they look at")
     route: list[Route] = Field(min_length=1)
     map: dict[str, Target] | None = None
     tests: list[Test] = []

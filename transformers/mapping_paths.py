@@ -60,6 +60,8 @@ class Paths:
     lets: dict[str, Typed | None] = field(default_factory=dict)
     #: Names of `let:` that are there but could not be read: said once, not at each use.
     broken: set[str] = field(default_factory=set)
+    #: What the rules of the mapping's kind give.
+    gives: dict[str, Typed] = field(default_factory=dict)
     #: Names that any expression used.
     used: set[str] = field(default_factory=set)
 
@@ -95,7 +97,8 @@ class Paths:
         names = {KNOWN: BOOLEAN}
         if self.it is not None:
             names[IT] = self.it
-        return names | {name: gives for name, gives in self.lets.items() if gives is not None} | dict(inside)
+        lets = {name: gives for name, gives in self.lets.items() if gives is not None}
+        return names | self.gives | lets | dict(inside)
 
     def _all_known(self, where: Where, tree: list[Any], known: Mapping[str, Typed]) -> bool:
         names = {*known, *self.broken, SITE}

@@ -53,6 +53,12 @@ def place(at: str) -> Place:
     return Place(file, int(line), int(column))
 
 
+def conditional(plan: Plan, given: Given) -> dict[str, list[Any]]:
+    """Return the names whose values no message holds: `%known`, and what the rules of the plan's kind give."""
+    values = given.values
+    return {"known": [given.known]} | {name: [values[name]] if name in values else [] for name in plan.get("gives", ())}
+
+
 def names_in(tree: Any) -> Iterator[str]:
     """Yield the %names that an expression of a plan uses."""
     if tree and tree[0] == "name":

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from messages.problem import Place, Problem, Problems
 from transformers import mapping_shape
+from transformers.base import KindWords
 from transformers.mapping_file import Document, Steps, load, scalar
 from transformers.mapping_model import SiteFile
 
 _REFERENCE = re.compile(r"\$\{(?P<secret>secret:)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<default>[^}]*))?\}")
+
+Kinds = Mapping[str, Mapping[str, KindWords]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Site:
     stations: Mapping[str, Mapping[str, Any]]
     values: Mapping[str, Any]
     document: Document
+    #: Kinds of channels that are installed: name -> transformer -> the words of its mappings.
+    kinds: Kinds = field(default_factory=dict)
 
     def place(self, path: Sequence[str | int]) -> Place:
         """Return where a value stands in site.yaml, such as `("stations", "powerserver", "port")`."""
@@ -53,8 +58,8 @@ class Site:
         return list(_names("", self.values))
 
 
-def load_site(folder: Path, environ: Mapping[str, str]) -> Site:
-    """Read `site.yaml` of a site's folder.
+def load_site(folder: Path, environ: Mapping[str, str], kinds: Kinds | None = None) -> Site:
+    """Read `site.yaml` of a site's folder; `kinds` are the kinds of channels that its mappings may have.
 
     Raises:
         Problems: all that is wrong with it, each with its place.
@@ -81,6 +86,7 @@ def load_site(folder: Path, environ: Mapping[str, str]) -> Site:
         stations=site.stations,
         values=site.values,
         document=document,
+        kinds=kinds or {},
     )
 
 

@@ -103,6 +103,7 @@ def _run(plan: Mapping[str, Any], transformer: FhirToHl7, example: Example, fold
                 destination=destination,
                 focus=admissions[0].focus,
                 known=example.known,
+                values=example.values,
             )
             seen = trace(plan, document, given)
             result = transformer.transform(document, given)
