@@ -24,7 +24,7 @@ Decisions where a reader could doubt:
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -36,6 +36,8 @@ from pydantic import (
     Tag,
     WithJsonSchema,
 )
+
+from transformers.site_model import Declared, Doctor, Schedule
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9_]*$")]
 #: Names of channels, destinations and stations.
@@ -182,7 +184,7 @@ class From(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     connector: Label
-    station: Label
+    station: Label | None = Field(default=None, description="of site.yaml; outcomes of a channel come from no station")
     accept: Text | None = Field(default=None, description="FHIRPath; false: not for this channel")
     each: Text | None = Field(default=None, description="FHIRPath; one message for each, %it in the rules")
 
@@ -242,6 +244,9 @@ class Route(Part):
     filter: Text | None = Field(default=None, description="not sent, for this reason")
     error: Text | None = Field(default=None, description="parked, with this text")
     code: Code | None = Field(default=None, description="business code of the error")
+    at: Literal["door"] | None = Field(
+        default=None, description="the error is answered before the message is accepted, whatever stands above it"
+    )
     note: str | None = None
 
 
@@ -271,7 +276,7 @@ class Mapping(Part):
     zone: LetItem | None = Field(default=None, description="time zone of the times sent; site.time_zone by default")
     from_: From = Field(alias="from")
     destinations: dict[Label, Destination] = Field(min_length=1)
-    order: Paths
+    order: Paths | None = None
     about: Text | None = None
     let: dict[Name, LetItem] = {}
     index: dict[Name, Text] = {}
@@ -290,15 +295,6 @@ class Fragment(Part):
     map: dict[str, Any] = Field(min_length=1)
 
 
-class Console(Part):
-    """Where the console listens, and how people get in."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8090, ge=0, le=65535)
-
-
-class SiteName(Part):
-    """The site itself."""
 class SignIn(Part):
     """The identity provider with which people sign in to the status page (OpenID Connect)."""
 
@@ -314,14 +310,23 @@ class SignIn(Part):
     name_claim: Text = "preferred_username"
 
 
+class Console(Part):
+    """Where the console listens, and how people get in."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8090, ge=0, le=65535)
+    address: Text | None = Field(default=None, description="https:// address of a proxy by which browsers reach it")
+    proxy: Text | None = Field(default=None, description="network address of that proxy, which says who asks")
+    sign_in: SignIn | None = None
+
+
+class SiteName(Part):
+    """The site itself."""
 
     name: Text
     time_zone: Text
 
 
-    address: Text | None = Field(default=None, description="https:// address of a proxy by which browsers reach it")
-    proxy: Text | None = Field(default=None, description="network address of that proxy, which says who asks")
-    sign_in: SignIn | None = None
 class Retention(Part):
     """How long messages are kept once they are at rest. A resend is recognised as long as its message is kept."""
 
@@ -331,6 +336,15 @@ class Retention(Part):
 class SiteFile(Part):
     """site.yaml: what is different at each site."""
 
+    PARTS: ClassVar[dict[str, type[BaseModel]]] = {
+        "site": SiteName,
+        "console": Console,
+        "retention": Retention,
+        "schedule": Schedule,
+        "declared": Declared,
+        "doctor": Doctor,
+    }
+
     version: Annotated[Literal["1"], BeforeValidator(str)]
     site: SiteName
     data: Text = "data"
@@ -338,3 +352,6 @@ class SiteFile(Part):
     retention: Retention = Retention()
     stations: dict[Label, dict[str, Any]] = {}
     values: dict[str, Any] = {}
+    schedule: Schedule = Schedule()
+    declared: dict[str, Declared] = {}
+    doctor: Doctor = Doctor()

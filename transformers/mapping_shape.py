@@ -52,6 +52,10 @@ _SENTENCES: dict[str, tuple[str, str | None]] = {
 }
 
 _PATTERNS: dict[str, str] = {
+    r"^[1-9][0-9]*(s|m|h|d)$": "a time is a number and s, m, h or d, such as 15m",
+    r"^([1-9][0-9]*(s|m|h|d)|off)$": "a time is a number and s, m, h or d, such as 15m; or off",
+    r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$": "a day is written as 2026-01-31",
+    r"^[A-Z][A-Za-z]+$": "a type of FHIR resources is written as FHIR does, such as HealthcareService",
     r"^[a-z][a-zA-Z0-9_]*$": "a name is a letter a-z, then letters, digits and _",
     r"^[a-z0-9][a-z0-9-]*$": "this name is written in small letters, digits and hyphens",
     r"^[a-z][a-z0-9_]*$": "an action is written in small letters, digits and _",
@@ -73,8 +77,10 @@ def read(document: Document, kind: type[BaseModel], data: Any) -> tuple[BaseMode
             details = error.errors(include_url=False, include_input=False)
         for detail in details:
             way = _way(document, detail["loc"])
+            if detail["type"] == "missing" and way in left_out:
+                way = way[:-1]  # it was left out because it was wrong; without it the part says nothing
             # A part that is empty only because its broken entry was left out is not a mistake of its own.
-            if not any(cut[: len(way)] == way for cut in left_out) or detail["type"] == "missing":
+            elif not any(cut[: len(way)] == way for cut in left_out) or detail["type"] == "missing":
                 problems.append(_problem(document, kind, detail))
             if len(detail["loc"]) == 1 and detail["loc"][0] in _STAND_INS:
                 data = data | {detail["loc"][0]: _STAND_INS[str(detail["loc"][0])]}

@@ -17,6 +17,7 @@ from transformers import mapping_shape
 from transformers.base import KindWords
 from transformers.mapping_file import Document, Steps, load, scalar
 from transformers.mapping_model import SiteFile
+from transformers.site_model import Declared, Doctor, Schedule
 
 _REFERENCE = re.compile(r"\$\{(?P<secret>secret:)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<default>[^}]*))?\}")
 
@@ -37,6 +38,10 @@ class Site:
     stations: Mapping[str, Mapping[str, Any]]
     values: Mapping[str, Any]
     document: Document
+    #: What is done by the clock, what is declared, and what the doctor may do.
+    schedule: Schedule
+    declared: Mapping[str, Declared]
+    doctor: Doctor
     #: Kinds of channels that are installed: name -> transformer -> the words of its mappings.
     kinds: Kinds = field(default_factory=dict)
 
@@ -86,6 +91,9 @@ def load_site(folder: Path, environ: Mapping[str, str], kinds: Kinds | None = No
         stations=site.stations,
         values=site.values,
         document=document,
+        schedule=site.schedule,
+        declared=site.declared,
+        doctor=site.doctor,
         kinds=kinds or {},
     )
 

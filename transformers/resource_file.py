@@ -58,7 +58,6 @@ class SyncPlan:
     """All that a comparison needs to know of a site."""
 
     title: str
-    every: float
     stale_after: float
     reread: float
     #: Per cent of the resources that a reading may lack at most.
@@ -142,8 +141,7 @@ class _Check:
             self._add("E504", ("fields",), "the field 'name' is missing: it is what resources are found by")
         self._severities()
         return SyncPlan(
-            title=file.title, every=seconds(file.every), stale_after=seconds(file.stale_after),
-            reread=seconds(omegaai.reread), shrink=file.shrink, page=omegaai.page,
+            title=file.title, stale_after=seconds(file.stale_after), reread=seconds(omegaai.reread), shrink=file.shrink, page=omegaai.page,
             read={kind: tuple(criteria) for kind, criteria in omegaai.read.items()},
             omegaai_station=omegaai.station, powerserver_reader=powerserver.reader,
             powerserver_station=powerserver.station,

@@ -126,7 +126,6 @@ class SyncFile(Part):
     sync: Literal["resources"]
     title: Text
     owner: str | None = None
-    every: Time = "15m"
     stale_after: Time = "7d"
     shrink: int = Field(default=50, ge=1, le=100, description="per cent of resources that a reading may lack at most")
     sources: Sources
