@@ -296,7 +296,15 @@ class Balance:
 
 
 def reconcile(connection: Connection) -> Balance:
-    """Count every delivery anew and compare with the counts that were kept."""
+    """Count every delivery anew and compare with the counts that were kept, all as of one moment."""
+    connection.execute("BEGIN")
+    try:
+        return _balance(connection)
+    finally:
+        connection.execute("COMMIT")
+
+
+def _balance(connection: Connection) -> Balance:
     counted: dict[tuple[int, str], int] = {
         (destination, status): n
         for destination, status, n in connection.execute(

@@ -6,6 +6,7 @@ the trial says otherwise.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from host import deploying, running
 from host import site as sites
@@ -64,6 +65,8 @@ class Processes:
         self.fhir = f"http://127.0.0.1:{read.stations['blume-intake']['port']}/fhir"
         #: role → {"prefix": […], "environment": {…}}; see `front_door`.
         self.treatment: dict[str, dict[str, object]] = {}
+        #: What its processes are told otherwise than the site says.
+        self.assignment: dict[str, Any] = {}
         #: role → what is done with its process id once it has started and waits to be told what to do.
         self.before_work: dict[str, Callable[[int], object]] = {}
         self._running: dict[str, Supervisor] = {}
@@ -91,7 +94,7 @@ class Processes:
         # Exactly what `plugin-host run` tells its processes, of our site and our store.
         host = running.Host.__new__(running.Host)
         host.site, host.data = self._site, self.data
-        return host._assignment(role)
+        return dataclasses.replace(host._assignment(role), **self.assignment)
 
     def process(self, role: str) -> subprocess.Popen[bytes]:
         """Return the process of a role."""

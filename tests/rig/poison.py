@@ -6,7 +6,6 @@ The poison comes as a stranger's transformer plug-in: a distribution of its own 
 from __future__ import annotations
 
 import textwrap
-from contextlib import suppress
 from pathlib import Path
 
 from simulators.powerserver import PowerServer
@@ -15,6 +14,7 @@ from store.store import Store
 from tests.rig.checker import check, placer_of
 from tests.rig.figures import Figures
 from tests.rig.host import WholeHost, pause
+from tests.rig.kills import drained
 from tests.rig.sender import Sender
 from tests.rig.site import Wishes, fhir_of, make_site
 
@@ -77,9 +77,8 @@ def poison(folder: Path, messages: int, every: int = 100) -> Figures:
             with Sender(fhir_of(site), sender_journal, keys=messages, clients=4) as sender:
                 sender.grant(messages)
                 figures.equal("sender finished", str(sender.finish(60)), "True")
-            with suppress(TimeoutError):
-                powerserver.wait_for(good, 30)
             figures.equal("parked", _wait_for_parked(folder / "data", raising + 1), raising + 1)
+            drained(powerserver, good)
             host.stop()
         delivered = {placer_of(received.payload) for received in powerserver.received}
     verdict = check(sender_journal, journal, folder / "data")
@@ -93,7 +92,7 @@ def poison(folder: Path, messages: int, every: int = 100) -> Figures:
 def _wait_for_parked(data: Path, wanted: int) -> int:
     """Return how many are parked with a reason, once there are enough or it took too long."""
     parked = -1
-    for _ in range(50):
+    for _ in range(150):
         store = Store(data, "command")
         lines = reads.find(store.connection, reads.Search(status="ERROR", limit=10_000))
         store.close()

@@ -24,6 +24,8 @@ from tests.rig import (
     bad_peers,
     bugs,
     clock,
+    day,
+    day,
     disk_errors,
     kill_points,
     kills,
@@ -95,6 +97,7 @@ TRIALS = (
     Trial("T15", "the same identity again", lambda f, _: [repeats.repeats(f, 100)]),
     Trial("T16", "messages that fail, and one that kills", lambda f, _: [poison.poison(f, 2_000)]),
     Trial("T17", "100,000 and 1,000,000 messages waiting", _backlog),
+    Trial("T18", "a day of 86,400 messages in twenty minutes", lambda f, s: [day.day(f, 24, s)]),
     Trial("T20", "seeded bugs", lambda f, _: [bugs.seeded_bugs(f)]),
 )
 
