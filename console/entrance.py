@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from console import access
 from console.access import SOMEBODY, Need, Visitor
 from console.desk import desk
-from console.guard import SAFE_METHODS
+from console.guard import SAFE_METHODS, csrf_token
 from console.sessions import Session
 from messages.audit import Outcome
 from store import accounts, audit
@@ -45,6 +45,11 @@ def anybody_can_sign_in() -> bool:
         return True
     with desk().reader.snapshot() as connection:
         return accounts.are_there_any(connection)
+
+
+def session_token() -> str:
+    """Return what the session is known by: its token, or where nobody signs in, the token of its forms."""
+    return session.get("token") or csrf_token()
 
 
 def address() -> str:

@@ -8,6 +8,7 @@ Sources: OpenID Connect Core 1.0 3.1; RFC 7636; OAuth 2.0 Form Post Response Mod
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -95,6 +96,8 @@ class SignIn:
     def _ask(self, question: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         import msal  # type: ignore[import-untyped]  # noqa: PLC0415  # 22 MB that only sites with a provider need
 
+        # Its debugging lines hold the code and the verifier.
+        logging.getLogger("msal").setLevel(logging.WARNING)
         provider = self._provider
         try:
             with provider.http_client() as client:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -12,12 +12,13 @@ from werkzeug.routing import BaseConverter
 
 from channels.control import ACTS, NoSuchMessage
 from console import guard, notes, timeline
-from console.access import needs, who
+from console.access import may, needs, who
 from console.desk import desk
+from console.entrance import address, session_token
 from console.panes import pane
 from console.status import day_start
 from messages.lifecycle import SHARES, Status
-from store import directory, lists, reads
+from store import audit, directory, lists, reads
 
 pages = Blueprint("messages", __name__)
 
@@ -43,7 +44,9 @@ def search() -> Any:
     query = request.form.get("q", "").strip()
     if not query:
         return redirect(url_for("messages.page"), HTTPStatus.SEE_OTHER)
-    identifier = desk().searches.keep(guard.csrf_token(), query)
+    identifier, name, place = desk().searches.keep(guard.csrf_token(), query), who(), address()
+    # What was searched for is not in it: the trail is read by more people than the messages.
+    desk().control.write(lambda tx: audit.record(tx, name, "messages-searched", "messages", address=place))
     return redirect(url_for("messages.page", s=identifier), HTTPStatus.SEE_OTHER)
 
 
@@ -87,6 +90,9 @@ def _messages() -> dict[str, Any]:
             page = lists.Page(lines=())
         else:
             page = lists.page(connection, wanted)
+    if not may("operator"):
+        # Searchable values are patient data: who only watches counts and states does not see them.
+        page = replace(page, lines=tuple(replace(line, index={}) for line in page.lines))
     names = list(dict.fromkeys(name for line in page.lines for name in line.index))
     return {
         "page": page, "names": names, "channels": known, "channel": channel, "status": status, "today": today,
@@ -120,16 +126,18 @@ def _detail(message_id: str) -> reads.MessageDetail:
 @pages.get("/messages/<ulid:message_id>")
 @needs("operator")
 def message(message_id: str) -> str:
-    """Show one message: what happened to it, what was received, sent and answered."""
+    """Show one message and what happened to it; its bodies only where somebody has just asked for them."""
     detail, describe = _detail(message_id), desk().describe
     steps = timeline.happenings(detail)
+    shown = may("operator", bodies=True) and desk().sessions.may_read(session_token(), message_id)
     return render_template(
         "message.html",
         detail=detail,
         steps=steps,
-        received=pane(detail.body, describe),
-        sent=timeline.sent(detail, describe),
-        responses=timeline.responses(steps, describe),
+        shown=shown,
+        received=pane(detail.body, describe) if shown else None,
+        sent=timeline.sent(detail, describe) if shown else [],
+        responses=timeline.responses(steps, describe) if shown else [],
         acts=timeline.allowed(detail),
         notes=notes.take(),
     )
@@ -154,6 +162,20 @@ def message_json(message_id: str) -> Response:
         timeline=steps,
         allowed=timeline.allowed(detail),
     )
+
+
+@pages.post("/messages/<ulid:message_id>/read")
+@needs("operator", bodies=True)
+def read(message_id: str) -> Any:
+    """Let the bodies of one message be read in this session, for a quarter of an hour. Audited before it is shown."""
+    _detail(message_id)
+    name, why, place = who(), notes.reason(), address()
+    detail = {"reason": why} if why else {}
+    desk().control.write(
+        lambda tx: audit.record(tx, name, "message-viewed", f"message:{message_id}", address=place, detail=detail)
+    )
+    desk().sessions.let_read(session_token(), message_id)
+    return redirect(url_for("messages.message", message_id=message_id), HTTPStatus.SEE_OTHER)
 
 
 @pages.post("/messages/<ulid:message_id>/act")

@@ -207,6 +207,13 @@ def csrf(client):
     return re.search(r'name="csrf" value="([^"]+)"', client.get("/").text)[1]
 
 
+def asked_for(client, message: str) -> str:
+    """Return the page of a message whose bodies were asked for."""
+    page = client.get(f"/messages/{message}").text
+    csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
+    return client.post(f"/messages/{message}/read", data={"csrf": csrf}, follow_redirects=True).text
+
+
 @pytest.fixture(autouse=True)
 def all_that_is_logged(caplog):
     caplog.set_level(logging.DEBUG)

@@ -89,6 +89,8 @@ def test_no_page_has_an_accessibility_violation(page, site, scheme):
         show(page, f"{name}-{scheme}")
         assert_accessible(page)
     page.goto(f"/messages/{site.ids['sent']}")
+    page.locator("#show-bodies").click()
+    show(page, f"message-shown-{scheme}")
     for summary in page.locator("details > summary").all():
         summary.click()
     assert_accessible(page)
@@ -159,6 +161,7 @@ def test_updates_can_be_paused(page, site):
 
 def test_arrow_keys_name_the_fields_of_a_segment(page, site):
     page.goto(f"/messages/{site.ids['sent']}")
+    page.locator("#show-bodies").click()
     field = page.locator("#pane-sent-1 .f[data-name^='PID-5']")
     field.click()
     readout = page.locator("[data-for=pane-sent-1]")

@@ -12,9 +12,9 @@ from console import reader, status, words
 from console.searches import Searches
 from console.status import State
 from messages.lifecycle import SHARES, Event, Status
-from store import directory, lists
+from store import audit, directory, lists
 
-from .conftest import MRN, SURNAME, rewind
+from .conftest import MRN, SURNAME, asked_for, rewind
 
 
 def text_of(html: str) -> str:
@@ -237,7 +237,7 @@ def test_every_state_of_a_channel_has_an_icon_and_a_word():
 
 
 def test_the_panes_show_what_was_received_sent_and_answered(client, site):
-    page = client.get(f"/messages/{site.ids['sent']}").text
+    page = asked_for(client, site.ids["sent"])
 
     assert '<span class="jn">&#34;resourceType&#34;</span>: <span class="jt">&#34;Bundle&#34;</span>' in page
     assert '<span class="f" title="PID-5 Patient Name">Conceição^José^da Silva^^^^L</span>' in page
@@ -245,10 +245,35 @@ def test_the_panes_show_what_was_received_sent_and_answered(client, site):
 
 
 def test_characters_that_cannot_be_seen_are_shown(client, site):
-    page = client.get(f"/messages/{site.ids['refused']}").text
+    page = asked_for(client, site.ids["refused"])
 
     assert 'unknown<span class="unseen" title="tab (09)">TAB</span>facility' in page
     assert '<span class="unseen" title="carriage return (0D)">CR</span>' in page
+
+
+def test_the_bodies_are_masked_until_somebody_asks_for_them_which_is_kept(client, site):
+    before = client.get(f"/messages/{site.ids['sent']}").text
+    page = asked_for(client, site.ids["sent"])
+    other = client.get(f"/messages/{site.ids['refused']}").text
+    (entry,) = audit.entries(site.store.connection, what=["message-viewed"])
+
+    assert (SURNAME in before, SURNAME in page, SURNAME in other) == (False, True, False)
+    assert (entry.who, entry.entity) == ("somebody at the status page", f"message:{site.ids['sent']}")
+
+
+def test_a_body_that_was_asked_for_is_masked_again_after_a_while_and_for_everybody_else(app, site, client):
+    asked_for(client, site.ids["sent"])
+    assert SURNAME not in app.test_client().get(f"/messages/{site.ids['sent']}").text
+
+    app.extensions["desk"].sessions._reading = dict.fromkeys(app.extensions["desk"].sessions._reading, 0.0)
+    assert SURNAME not in client.get(f"/messages/{site.ids['sent']}").text
+
+
+def test_a_search_is_kept_in_the_audit_trail_without_what_was_searched_for(client, csrf, site):
+    client.post("/search", data={"q": MRN, "csrf": csrf})
+    (entry,) = audit.entries(site.store.connection, what=["messages-searched"])
+
+    assert MRN not in repr(entry) + str(entry.detail)
 
 
 def test_a_message_as_json_has_no_bodies(client, site):

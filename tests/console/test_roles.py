@@ -25,6 +25,7 @@ TABLE = {
     "GET /messages/<ulid:message_id>": "operator",
     "GET /messages/<ulid:message_id>.json": "operator",
     "POST /messages/<ulid:message_id>/act": "operator",
+    "POST /messages/<ulid:message_id>/read": "operator+bodies",
     "GET /refused": "viewer",
     "GET /refused.json": "viewer",
     "GET /account": "viewer",
