@@ -25,7 +25,6 @@ from tests.rig import (
     bugs,
     clock,
     day,
-    day,
     disk_errors,
     kill_points,
     kills,
