@@ -28,8 +28,8 @@ that loses nothing, if the disk honours flushes. A destroyed disk does lose it.
 **A loss would be said.** Beside the store, each process keeps the number of its last commit; the one that answers
 syncs it before the answer goes out. A store that is behind one of these high-water files has lost something (a flipped
 bit in the write-ahead log is enough): it is refused at the start, with the numbers that are missing and what to do.
-Every page of the store
-is encrypted and authenticated, so that damage is found when it is read; `plugin-host verify` reads all of them.
+Every page of the store is encrypted and authenticated, so that damage is found when it is read; `plugin-host verify`
+reads all of them.
 
 **Anything else means unknown.** After an error, a negative acknowledgement, a closed connection or silence the
 message may or may not be stored. Send it again, unchanged, with the same identity (`Idempotency-Key`, else
