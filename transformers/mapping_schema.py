@@ -65,7 +65,7 @@ def _as_editors_see(schema: Any, *, variables: bool) -> Any:
         # What is told apart by its words; a text and a rule are never both.
         found["anyOf"] = found.pop("oneOf")
         found.pop("discriminator", None)
-    if "as" in found.get("properties", {}):
+    if "enum" not in found.get("properties", {}).get("as", {"enum": ()}):
         format_: dict[str, Any] = {"enum": sorted({*FORMATS, *FHIR_FORMATS})}
         options = {"type": "object", "properties": {"format": format_}, "required": ["format"]}
         found["properties"]["as"] = {"anyOf": [format_, options]} | _described(found["properties"]["as"])

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from transformers.mapping_model import Label, Name, Part, Text
+from transformers.mapping_model import Label, Name, Part, Paths, Text
 
 Time = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$")]
 SideName = Literal["omegaai", "powerserver"]
 SeverityName = Literal["blocker", "warning", "info"]
-
-
-def _list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
 
 
 class OmegaAISource(Part):
@@ -64,9 +60,7 @@ class SyncField(Part):
     """A field: where each side has it, how it is compared, which side is right."""
 
     omegaai: Text | None = Field(default=None, description="FHIRPath from the HealthcareService")
-    powerserver: Annotated[list[Text], BeforeValidator(_list)] | None = Field(
-        default=None, description="column of the export; for hours two: start and end"
-    )
+    powerserver: Paths | None = Field(default=None, description="column of the export; for hours two: start and end")
     mfn: Text | None = Field(default=None, description="field of MFN^M05: LOC-2, LDP-6, LCH.DUR")
     as_: Literal["text", "minutes", "hours", "yes_no", "modality"] = Field(default="text", alias="as")
     drift: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")] | None = Field(
