@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from channels import resource_sync
 from messages.lifecycle import Event
 from messages.problem import Problem, Problems
 from messages.subject import Memory, Remembered, SubjectChange
@@ -193,6 +194,7 @@ def decide(  # noqa: PLR0913 - a message, its channel, its moment
         is_open=functools.partial(subjects.is_open, connection),
     )  # fmt: skip
     try:
+        resource_sync.refuse_blocked(connection, facts)
         said = kind.before_mapping(facts, found.memory, occasion)
     except Problems as problems:
         said = problems
@@ -224,6 +226,7 @@ def at_door(name: str, kind: Kind, facts: Facts, connection: Connection, focus: 
         Problems: it may not; each with the place of the thing it is about.
     """
     try:
+        resource_sync.refuse_blocked(connection, facts)
         kind.at_door(facts, subjects.find(connection, name, kind.keys(facts)).memory)
     except Problems as problems:
         raise Problems(_placed(problem, focus) for problem in problems.problems) from None

@@ -7,7 +7,7 @@ books. A cancellation on a blocked resource goes through: only what would be boo
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from messages.lifecycle import Event, Status
 from messages.message import Step
@@ -16,6 +16,7 @@ from messages.resource import Drift
 from store import directory, drift, unmapped
 from store.connection import Connection
 from store.store import Store
+from transformers.base import Fact, Facts
 
 #: What parked deliveries wait for, in the place of a table's name.
 TABLE = "bookable resources"
@@ -33,18 +34,31 @@ _WORDS = {
 }
 
 
-def refuse_blocked(connection: Connection, facility: str | None, name: str | None) -> None:
-    """Refuse what would be booked on a resource with a blocker.
+#: What a mapping names of a message that books; a kind of channel that books has them among its words.
+FACTS: Mapping[str, Fact] = {
+    "books": Fact(help="true where the message would book the resource"),
+    "resource": Fact(help="name of the bookable resource"),
+    "facility": Fact(help="PowerServer's imaging facility that it belongs to"),
+}
+
+
+def refuse_blocked(connection: Connection, facts: Facts) -> None:
+    """Refuse what would be booked on a resource with a blocker; what a message does not say is not refused here.
 
     Raises:
         Problems: RESOURCE_DRIFT, one for each blocker; cured when the resource has none any more.
     """
-    if not facility or not name:
-        return  # what is missing there, the mapping says
-    found = drift.blockers(connection, unicodedata.normalize("NFC", facility), unicodedata.normalize("NFC", name))
+    if facts.get("books") != ("true",) or not facts.get("facility") or not facts.get("resource"):
+        return
+    facility, name = facts["facility"][0], facts["resource"][0]
+    found = _blockers(connection, facility, name)
     if found:
         waits = (Unmapped(table=TABLE, code=f"{facility}|{name}"),)
         raise Problems(_problem(one, waits) for one in found)
+
+
+def _blockers(connection: Connection, facility: str, name: str) -> list[Drift]:
+    return drift.blockers(connection, unicodedata.normalize("NFC", facility), unicodedata.normalize("NFC", name))
 
 
 def _problem(found: Drift, waits: tuple[Unmapped, ...]) -> Problem:
@@ -66,7 +80,7 @@ def cured(connection: Connection, channel: int) -> list[int]:
 
 def _is_free(connection: Connection, code: str) -> bool:
     facility, _, name = code.partition("|")
-    return not drift.blockers(connection, unicodedata.normalize("NFC", facility), unicodedata.normalize("NFC", name))
+    return not _blockers(connection, facility, name)
 
 
 async def requeue(store: Store) -> int:

@@ -58,6 +58,11 @@ def test_the_newest_values_of_a_drift_are_shown(store):
     assert (line.drift.omegaai, line.drift.severity) == ("r", "warning")
 
 
+def refuse(store, facility, name, books="true"):
+    facts = {"facility": facility, "resource": name, "books": books}
+    resource_sync.refuse_blocked(store.connection, {key: (value,) for key, value in facts.items() if value})
+
+
 @pytest.mark.parametrize(
     ("found", "facility", "name"),
     [
@@ -71,14 +76,16 @@ def test_the_newest_values_of_a_drift_are_shown(store):
 )
 def test_only_a_blocker_of_this_very_resource_refuses_a_booking(store, found, facility, name):
     write(store, found)
-    resource_sync.refuse_blocked(store.connection, facility, name)
+    refuse(store, facility, name)
     write(store, FOUND)
 
     with pytest.raises(Problems) as refused:
-        resource_sync.refuse_blocked(store.connection, "F", "R")
+        refuse(store, "F", "R")
     (problem,) = refused.value.problems
     assert (problem.code, problem.issue_type) == ("RESOURCE_DRIFT", "business-rule")
     assert problem.text.endswith("in letter case (NAME_CASE)")
+    refuse(store, "F", "R", books="false")  # a cancellation goes through
+    refuse(store, "F", "R", books=None)
 
 
 class Sides:
