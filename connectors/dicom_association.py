@@ -17,8 +17,8 @@ from connectors.dicom_negotiation import Agreement, Context
 from connectors.dicom_pdu import ABORT, HEADER, P_DATA, RELEASE_RP, RELEASE_RQ, Pdv, ProtocolError
 from connectors.dicom_wire import Wire
 
-#: Longest data set that is held in memory: an identifier, or a report of some hundred thousand instances.
-MAX_DATA_SET = 64 * 1024 * 1024
+#: Longest data set that is held in memory: an identifier, or a report of some fifty thousand instances.
+MAX_DATA_SET = 8 * 1024 * 1024
 #: Bytes of a message that are written at a time.
 _AT_A_TIME = 262_144
 

@@ -209,14 +209,18 @@ class DicomPeer(Protocol):
 
 @runtime_checkable
 class DicomwebPeer(Protocol):
-    """A server that speaks DICOMweb (PS3.18)."""
+    """A server that speaks DICOMweb (PS3.18). Never raises OSError: what could not be asked ends UNANSWERED."""
 
     async def find(self, query: Query) -> Found:
-        """QIDO-RS. UIDs stand in the path (the standard has no other place); no other key of a person may be asked."""
+        """QIDO-RS of a STUDY, SERIES or IMAGE level.
+
+        UIDs stand in the path, for the standard has no other place; a value for any other key is refused.
+        Raises ValueError: a key has a value that may not stand in a URL, or the level needs another UID.
+        """
         ...
 
-    def store(self, instances: Sequence[Instance], study_uid: str | None = None) -> AsyncIterator[InstanceOutcome]:
-        """STOW-RS, one instance a request; exactly one outcome for every instance. Never raises OSError."""
+    def store(self, instances: Sequence[Instance]) -> AsyncIterator[InstanceOutcome]:
+        """STOW-RS, one instance a request; exactly one outcome for every instance."""
         ...
 
     async def close(self) -> None:
@@ -241,8 +245,11 @@ class Received:
 class DicomIntake(Protocol):
     """What the DICOM listener hands over to; the peer is answered 0000H only after these return."""
 
-    async def received(self, received: Received) -> None:
-        """Commit the instance's row. Raises StoreUnavailable: the peer is told A700H, and must keep it."""
+    async def received(self, received: Received) -> bool:
+        """Commit the instance's row; False: the same data set rests here already, and this file is not needed.
+
+        Raises StoreUnavailable: the peer is told A700H, and must keep it.
+        """
         ...
 
     async def reported(self, report: CommitmentReport) -> None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import warnings
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import config, dcmread
 
 from connectors.dicom_base import Instance, Reference
+from connectors.dicom_command import Command, text
+from connectors.dicom_negotiation import Context
 from connectors.dicom_part10 import write_head
 from messages.identity import message_id
 
@@ -19,33 +25,54 @@ config.settings.reading_validation_mode = config.IGNORE
 
 #: Tags that are read to know what came: SOP class and instance, study, series.
 _TAGS = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
-
-
-class NotKept(OSError):
-    """The disk, or the limit for one instance, does not let us keep it."""
+#: PS3.5 9.1: digits and dots, 64 at most.
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 class Mismatch(ValueError):
     """The data set is not the instance that the command announced, or is none."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """Where instances are put."""
+
+    folder: Path
+    #: Most bytes that a data set may have.
+    max_bytes: int
+
+
 class Incoming:
     """A `Sink` for one instance. Its file's name is a ULID of ours: a UID in a name would be an identifier."""
 
-    def __init__(self, folder: Path, reference: Reference, transfer_syntax: str, ae_title: str, limit: int) -> None:
-        """Begin the file; `limit` is the most bytes that its data set may have."""
-        self._reference, self._transfer_syntax = reference, transfer_syntax
-        self._limit = limit
-        self._head = write_head(reference, transfer_syntax, ae_title)
-        self._path = folder / f"{message_id()}.dcm"
+    def __init__(self, shelf: Shelf, context: Context, command: Command, ae_title: str) -> None:
+        """Begin the file for a C-STORE-RQ; what is wrong with it, or with the disk, is said by `keep`."""
+        self._reference = Reference(context.abstract_syntax, text(command, "AffectedSOPInstanceUID"))
+        self._transfer_syntax = context.transfer_syntax
+        self._limit = shelf.max_bytes
+        self._path = shelf.folder / f"{message_id()}.dcm"
         self._part = self._path.with_suffix(".part")
         self._digest = hashlib.sha256()
         self._written = 0
-        self._failed: OSError | None = None
-        self._file = self._part.open("xb")
-        self._write(self._head)
+        self._file: BinaryIO | None = None
+        self._failed: Exception | None = None
+        self._offset = 0
         #: Study and Series Instance UID; known once it is kept.
         self.study_uid = self.series_uid = ""
+        if text(command, "AffectedSOPClassUID") != context.abstract_syntax or not _UID.fullmatch(
+            self._reference.sop_instance_uid
+        ):
+            self._failed = Mismatch("the command does not name an instance of its presentation context")
+        else:
+            self._begin(write_head(self._reference, self._transfer_syntax, ae_title))
+
+    def _begin(self, head: bytes) -> None:
+        self._offset = len(head)
+        try:
+            self._file = self._part.open("xb")
+            self._file.write(head)
+        except OSError as error:
+            self._failed = error
 
     @property
     def digest(self) -> bytes:
@@ -56,16 +83,13 @@ class Incoming:
         """Take a piece of the data set; what cannot be kept is dropped, and said by `keep`."""
         self._written += len(piece)
         if self._failed is None and self._written > self._limit:
-            self._failed = NotKept(f"longer than {self._limit} bytes")
-        if self._failed is None:
+            self._failed = OSError(f"longer than {self._limit} bytes")
+        if self._failed is None and self._file is not None:
             self._digest.update(piece)
-            self._write(piece)
-
-    def _write(self, piece: bytes | memoryview) -> None:
-        try:
-            self._file.write(piece)
-        except OSError as error:
-            self._failed = error
+            try:
+                self._file.write(piece)
+            except OSError as error:
+                self._failed = error
 
     async def keep(self) -> Instance:
         """Check, sync and name the file.
@@ -81,18 +105,17 @@ class Incoming:
             raise
 
     def _keep(self) -> Instance:
-        if self._failed is not None:
-            raise self._failed
+        if self._failed is not None or self._file is None:
+            raise self._failed or OSError("it was not begun")
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         self._check()
         self._part.rename(self._path)
         _sync_folder(self._path.parent)
-        offset = len(self._head)
         return Instance(
-            reference=self._reference, transfer_syntax_uid=self._transfer_syntax, path=self._path, offset=offset,
-            size=offset + self._written,
+            reference=self._reference, transfer_syntax_uid=self._transfer_syntax, path=self._path, offset=self._offset,
+            size=self._offset + self._written,
         )  # fmt: skip
 
     def _check(self) -> None:
@@ -109,8 +132,12 @@ class Incoming:
 
     def drop(self) -> None:
         """Forget it: the association broke, or it cannot be kept; never raises."""
-        self._file.close()
-        self._part.unlink(missing_ok=True)
+        if self._file is not None:
+            with suppress(OSError):  # a full disk may say so once more at the last write
+                self._file.close()
+            with suppress(OSError):
+                self._part.unlink(missing_ok=True)
+            self._file = None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from connectors import dicom_command, dicom_status
 from connectors.dicom_association import Message, Sink
-from connectors.dicom_base import Counts, Instance, Reference, Tell, TransferOutcome, Verdict
-from connectors.dicom_command import Command, number, text
+from connectors.dicom_base import Counts, Instance, Tell, TransferOutcome, Verdict
+from connectors.dicom_command import Command, number
 from connectors.dicom_dataset import read_identifier, write_identifier
 from connectors.dicom_exchange import Exchange, NotDone, elements, exchange
-from connectors.dicom_incoming import Incoming, Mismatch
+from connectors.dicom_incoming import Incoming, Mismatch, Shelf
 from connectors.dicom_negotiation import MAX_CONTEXTS, Context, Proposal
 from connectors.dicom_pdu import ProtocolError
 from connectors.dicom_station import DicomStation, check_ae_title
@@ -83,12 +83,12 @@ def _brought(classes: Sequence[str]) -> list[Proposal]:
 async def _bring(question: Exchange, arriving: Arriving, progress: _Progress, ae_title: str) -> None:
     """Take the instances of a C-GET until its final status."""
     incoming: list[Incoming] = []
+    shelf = Shelf(folder=arriving.folder, max_bytes=_LONGEST)
 
     def choose(context: Context, command: Command) -> Sink | None:
         if number(command, "CommandField") != dicom_command.C_STORE_RQ:
             return None
-        reference = Reference(text(command, "AffectedSOPClassUID"), text(command, "AffectedSOPInstanceUID"))
-        incoming.append(Incoming(arriving.folder, reference, context.transfer_syntax, ae_title, _LONGEST))
+        incoming.append(Incoming(shelf, context, command, ae_title))
         return incoming[-1]
 
     try:

@@ -87,6 +87,20 @@ class Wire(asyncio.Protocol):
         if self._drained is not None:
             await self._drained
 
+    async def encrypt(self, transport: asyncio.Transport, context: ssl.SSLContext, within: float) -> None:
+        """Begin TLS on a connection that somebody opened to us, and of which nothing has been read.
+
+        Raises:
+            OSError: the handshake fails, or takes longer.
+        """
+        secured = await asyncio.get_running_loop().start_tls(
+            transport, self, context, server_side=True, ssl_handshake_timeout=within, ssl_shutdown_timeout=within
+        )
+        if secured is None:
+            raise ConnectionResetError("the peer hung up")
+        secured.set_write_buffer_limits(*_UNSENT)
+        self._transport = secured
+
     def close(self, last: bytes = b"") -> None:
         """Hang up: after these last bytes where there are any, else at once; never raises."""
         transport, self._transport = self._transport, None
