@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 import orjson
 
+from channels import kind as kinds
 from channels.channel import Channel
 from connectors.base import Answer, Arrival, Compose, IdentityConflict, StoreUnavailable
 from messages.problem import Problem, Problems
 from store import reads
 from store.store import NewArrival, NewMessage, OtherBytes, Refusal, Store
 from store.writer import Unavailable
+from transformers.base import HasDoorRules
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +36,11 @@ class Door:
     async def accept(self, arrival: Arrival, compose: Compose) -> Answer:
         """See `connectors.base.Intake.accept`."""
         try:
-            messages, given = self._admit(arrival)
+            messages, given, broken = self._admit(arrival)
         except Problems as problems:
-            return await self._refuse_unless_known(arrival, problems)
+            return await self._refuse_unless_known(arrival, problems, None)
+        if broken:
+            return await self._refuse_unless_known(arrival, Problems(broken), given)
         identity = arrival.identity or given or _digest(arrival.body)
         try:
             stored = await self._store.receive(
@@ -53,8 +58,8 @@ class Door:
             self._ring({number for message in messages for number, _ in message.destinations})
         return Answer(status=stored.status, body=stored.body, headers=stored.headers)
 
-    def _admit(self, arrival: Arrival) -> tuple[list[NewMessage], str | None]:
-        """Return the messages to be, and the identity that the content gives.
+    def _admit(self, arrival: Arrival) -> tuple[list[NewMessage], str | None, list[Problem]]:
+        """Return the messages to be, the identity that the content gives, and the rules that they break.
 
         Raises:
             Problems: the document is not valid, no channel takes it, or one of them cannot.
@@ -64,12 +69,18 @@ class Door:
             raise StoreUnavailable("no channel is running behind this door")
         document = self.channels[0].transformer.check(arrival.body)
         messages: list[NewMessage] = []
+        broken: list[Problem] = []
         identity = None
+        now = datetime.now(UTC)
         for channel in self.channels:
             for admission in channel.transformer.admit(document):
                 if channel.state != "started":
                     raise StoreUnavailable(f"channel {channel.name} is {channel.state}")
                 identity = identity or admission.identity
+                if isinstance(channel.transformer, HasDoorRules):
+                    broken += channel.transformer.refusals(document, admission.focus, now)
+                if channel.kind is not None:
+                    kinds.at_door(*channel.kind, admission.facts, self._store.connection, admission.focus)
                 messages.append(
                     NewMessage(
                         channel=channel.number, channel_name=channel.name, revision=channel.revision,
@@ -81,11 +92,15 @@ class Door:
             raise Problems(
                 [Problem(code="NO_CHANNEL", text="no channel takes this message", issue_type="not-supported")]
             )
-        return messages, identity
+        return messages, identity, broken
 
-    async def _refuse_unless_known(self, arrival: Arrival, problems: Problems) -> Answer:
-        """Give the stored answer to a resend of what was accepted before the rules changed; else refuse."""
-        known = self._store.answer_of(self.name, arrival.identity or _digest(arrival.body), arrival.body)
+    async def _refuse_unless_known(self, arrival: Arrival, problems: Problems, given: str | None) -> Answer:
+        """Give the stored answer to a resend of what was accepted before the rules changed; else refuse.
+
+        `given` is the identity that the content gives.
+        """
+        identity = arrival.identity or given or _digest(arrival.body)
+        known = self._store.answer_of(self.name, identity, arrival.body)
         if known is not None:
             return Answer(status=known.status, body=known.body, headers=known.headers)
         await self.refuse(arrival, problems)

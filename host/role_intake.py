@@ -19,6 +19,7 @@ from channels.settings import build
 from connectors.base import SourceConnector
 from host.roles import Process
 from store import directory
+from store.follow import CONNECTOR
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class _Doors:
         wanted: dict[str, list[Channel]] = {}
         for row in rows:
             channel = self._channel(row)
-            if channel is not None:
+            if channel is not None and channel.source != CONNECTOR:
                 address = orjson.dumps([channel.source, channel.source_settings], option=orjson.OPT_SORT_KEYS).decode()
                 wanted.setdefault(address, []).append(channel)
         for address in self._open.keys() - wanted.keys():

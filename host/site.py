@@ -8,7 +8,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import orjson
 from channels import registry
 from channels.settings import mistakes
 from host.checked_cache import Cache
+from host.follows import followed, following_problems
 from messages.problem import Place, Problem, Problems
 from transformers import resource_file
 from transformers.base import KindWords
@@ -67,6 +68,16 @@ def read_site(folder: Path) -> Site:
     return site
 
 
+def kinds() -> dict[str, Mapping[str, KindWords]]:
+    """Return the words of every kind of channel that is installed and can be used."""
+    found = {}
+    for name in registry.names("channel"):
+        # A broken one is listed with its reason by `plugin-host plugins`; a mapping that names it is refused.
+        with contextlib.suppress(registry.NoSuchPlugin):
+            found[name] = registry.load("channel", name).words
+    return found
+
+
 def _console_mistake(console: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Return the setting, what is wrong, and what to write, where others than this machine could reach the console."""
     host, address = str(console["host"]), console.get("address")
@@ -79,16 +90,6 @@ def _console_mistake(console: Mapping[str, Any]) -> tuple[str, str, str] | None:
         text = "console.sign_in needs authority or oidc_authority, and only one"
         return "sign_in", text, "name the identity provider"
     return None
-
-
-def kinds() -> dict[str, Mapping[str, KindWords]]:
-    """Return the words of every kind of channel that is installed and can be used."""
-    found = {}
-    for name in registry.names("channel"):
-        # A broken one is listed with its reason by `plugin-host plugins`; a mapping that names it is refused.
-        with contextlib.suppress(registry.NoSuchPlugin):
-            found[name] = registry.load("channel", name).words
-    return found
 
 
 def _is_loopback(host: str) -> bool:
@@ -113,7 +114,9 @@ def check_files(site: Site, paths: Iterable[Path], *, anew: bool = False) -> lis
     """
     cache = Cache(data_folder(site) / "checked", site)
     files = [_check(site, path, cache, anew=anew) for path in paths]
-    return [_unless_twice(file, files) for file in files]
+    follows = {file.channel: followed(file.checked.plan) for file in files}
+    known = {path.stem for path in mapping_files(site.folder)}
+    return [_following(_unless_twice(file, files), follows, known) for file in files]
 
 
 def _check(site: Site, path: Path, cache: Cache, *, anew: bool) -> CheckedFile:
@@ -122,12 +125,12 @@ def _check(site: Site, path: Path, cache: Cache, *, anew: bool) -> CheckedFile:
         checked = check_mapping(path, site)
         cache.put(path, checked)
     plan: dict[str, Any] = checked.plan or {}
-    problems = [*checked.problems, *_plugins(checked, site, plan)]
+    found = [*checked.problems, *_plugins(checked, site, plan)]
     return CheckedFile(
         path=path,
         source=path.read_text("utf-8", "replace"),
         checked=checked,
-        problems=tuple(problems),
+        problems=tuple(found),
         channel=plan.get("channel", path.stem),
         title=plan.get("title", path.stem),
         revision=hashlib.sha256(orjson.dumps(plan, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12],
@@ -145,6 +148,11 @@ def _unless_twice(file: CheckedFile, files: list[CheckedFile]) -> CheckedFile:
         path=file.path, source=file.source, checked=file.checked, problems=(*file.problems, problem),
         channel=file.channel, title=file.title, revision=file.revision,
     )  # fmt: skip
+
+
+def _following(file: CheckedFile, follows: Mapping[str, str | None], known: set[str]) -> CheckedFile:
+    found = following_problems(file.channel, file.checked.places(("from", "of")), follows, known)
+    return replace(file, problems=(*file.problems, *found)) if found else file
 
 
 def _plugins(checked: Checked, site: Site, plan: dict[str, Any]) -> list[Problem]:
@@ -188,6 +196,8 @@ def _connector(checked: Checked, site: Site, part: dict[str, Any], at: tuple[str
 
 def _setting_place(checked: Checked, site: Site, part: dict[str, Any], at: tuple[str, ...], name: str | None) -> Place:
     """Return where a setting stands: in the mapping, else with its station; a missing one belongs to the station."""
+    if part["station"] is None:
+        return checked.places(at)
     station = ("stations", part["station"], name) if name else ("stations", part["station"])
     if name and checked.places((*at, name)) != checked.places(at):
         return checked.places((*at, name))

@@ -7,7 +7,7 @@ The document is a FHIR Bundle of type collection, whatever the followed channel 
 | those of the message | a Bundle's own entries at their places; another resource as the first; no FHIR: a Binary |
 | OperationOutcome | one issue for each thing that was said: `details.coding.code` and `details.text` |
 | Parameters | `outcome`, `channel`, `destination`, `message`, `delivery`, `action`, `at`, `answer` (the peer's \
-bytes), and `index`, whose parts are the searchable values of the message |
+bytes), `focus` (the entry of the thing it was about: `%it`), `index` (parts: the searchable values of the message) |
 
 Sources: FHIR R4 bundle.html (bdl-3: no `request` in a collection), operationoutcome.html, parameters.html.
 """
@@ -74,9 +74,17 @@ class Outcome:
 def document(body: bytes, content_type: str, focus: int | None, outcome: Outcome) -> tuple[bytes, int | None]:
     """Return the document of an outcome, and the entry number of the thing that its message was about."""
     entries, about = _entries(body, content_type, focus)
-    entries += [{"resource": _operation_outcome(outcome)}, {"resource": _parameters(outcome)}]
+    entries += [{"resource": _operation_outcome(outcome)}, {"resource": _parameters(outcome, about)}]
     bundle = {"resourceType": "Bundle", "type": "collection", "timestamp": _instant(outcome.at), "entry": entries}
     return orjson.dumps(bundle, default=_digits), about
+
+
+def focus_of(told: Mapping[str, Any]) -> int | None:
+    """Return the entry number of the thing that the message was about, from a document made by `document`."""
+    resources = [entry.get("resource") or {} for entry in told.get("entry") or ()]
+    parameters: Mapping[str, Any] = next((one for one in reversed(resources) if one.get("resourceType") == "Parameters"), {})
+    found = (one.get("valueInteger") for one in parameters.get("parameter") or () if one.get("name") == "focus")
+    return next(found, None)
 
 
 def _entries(body: bytes, content_type: str, focus: int | None) -> tuple[list[dict[str, Any]], int | None]:
@@ -111,13 +119,15 @@ def _operation_outcome(outcome: Outcome) -> dict[str, Any]:
     return {"resourceType": "OperationOutcome", "issue": issues}
 
 
-def _parameters(outcome: Outcome) -> dict[str, Any]:
+def _parameters(outcome: Outcome, focus: int | None) -> dict[str, Any]:
     texts = {
         "outcome": outcome.outcome, "channel": outcome.channel, "destination": outcome.destination,
         "message": outcome.message, "delivery": str(outcome.delivery), "action": outcome.action,
     }  # fmt: skip
     parameter: list[dict[str, Any]] = [{"name": name, "valueString": text} for name, text in texts.items() if text]
     parameter.append({"name": "at", "valueInstant": _instant(outcome.at)})
+    if focus is not None:
+        parameter.append({"name": "focus", "valueInteger": focus})
     if outcome.answer:
         parameter.append({"name": "answer", "valueBase64Binary": base64.b64encode(outcome.answer).decode()})
     parts = [{"name": name, "valueString": text} for name, text in outcome.index.items() if text]

@@ -16,7 +16,7 @@ from transformers.mapping_file import Steps
 from transformers.mapping_lets import lets, one_text, zone
 from transformers.mapping_model import Mapping
 from transformers.mapping_paths import IT, Paths
-from transformers.mapping_route import destination, route, settings
+from transformers.mapping_route import OUTCOMES, destination, route, settings
 from transformers.mapping_rules import is_condition
 from transformers.mapping_structure import Placer
 
@@ -26,10 +26,16 @@ LANGUAGE = 1
 
 def plan(desk: Desk, mapping: Mapping, left_out: set[Steps]) -> dict[str, Any]:
     """Return the plan of a mapping; what is wrong is noted at the desk."""
-    desk.actions = tuple(dict.fromkeys(line.do for line in mapping.route if line.do))
-    whole = not any(way[0] in ("map", "route", "destinations") for way in left_out)
     paths = names(desk, left_out)
     made = reading(desk, paths, mapping)
+    return made | writing(desk, paths, mapping, left_out)
+
+
+def writing(desk: Desk, paths: Paths, mapping: Mapping, left_out: set[Steps]) -> dict[str, Any]:
+    """Return what a plan says about the HL7 that is written, and what stands at its end."""
+    desk.actions = tuple(dict.fromkeys(line.do for line in mapping.route if line.do))
+    whole = not any(way[0] in ("map", "route", "destinations") for way in left_out)
+    made: dict[str, Any] = {}
     made["destinations"], made["maps"] = _destinations(desk, paths, mapping, whole=whole)
     validators = {name for part in made["destinations"].values() for name in part.get("validators", {}).values()}
     made["validators"] = {name: compile_rules(*name.split(" ")) for name in sorted(validators)}
@@ -48,6 +54,7 @@ def reading(desk: Desk, paths: Paths, mapping: Any) -> dict[str, Any]:
     words = mapping_facts.words_of(desk, mapping)
     paths.gives = {name: _text(codes) for name, (_, codes) in words.gives.items()}
     each = _each(paths, mapping)
+    _follows_or_orders(desk, mapping)
     made: dict[str, Any] = {
         "language": LANGUAGE,
         "transformer": mapping.transformer,
@@ -58,7 +65,7 @@ def reading(desk: Desk, paths: Paths, mapping: Any) -> dict[str, Any]:
         "file": desk.file,
         "let": lets(paths, mapping),
         "zone": zone(paths, mapping),
-        "order": [one_text(paths, _step("order", n, desk), text) for n, text in enumerate(mapping.order)],
+        "order": [one_text(paths, _step("order", n, desk), text) for n, text in enumerate(mapping.order or ())],
         "about": mapping.about and one_text(paths, ("about",), mapping.about),
         "index": {name: one_text(paths, ("index", name), text) for name, text in mapping.index.items()},
         "route": route(paths, mapping),
@@ -75,6 +82,7 @@ def reading(desk: Desk, paths: Paths, mapping: Any) -> dict[str, Any]:
     )
     made |= mapping_facts.part(desk, mapping, words, found)
     _at_the_door(desk, made)
+    _door_lines(desk, made)
     return made
 
 
@@ -89,6 +97,21 @@ def finished(desk: Desk, paths: Paths, lets_: Iterable[str]) -> dict[str, Any]:
             if name not in paths.used:
                 desk.add("E107", ("let", name), f"nothing uses %{name}", key=True, severity="warning")
     return {"tables": desk.rows(), "inputs": inputs(desk)}
+
+
+def _follows_or_orders(desk: Desk, mapping: Any) -> None:
+    """Note what a channel that follows another one has from that one; and what the others must say for themselves."""
+    if mapping.from_.connector != OUTCOMES:
+        if mapping.order is None:
+            desk.add("E021", (), "'order' is missing", "such as the patient's identifier", key=True)
+        return
+    given = {"order": mapping.order, "about": mapping.about, "index": mapping.index}
+    given |= {"each": mapping.from_.each, "accept": mapping.from_.accept}
+    for word, value in given.items():
+        if value:
+            where = ("from", word) if word in ("each", "accept") else (word,)
+            text = f"'{word}' is that of the channel that is followed"
+            desk.add("E139", where, text, "take it away", key=True)
 
 
 #: What is not known yet when a document stands at the door, nor what the rules of a kind give.
@@ -107,6 +130,16 @@ def _at_the_door(desk: Desk, plan: dict[str, Any]) -> None:
             told = _LATER.get(word, f"%{word}")
             text = f"{told} cannot be used here: a resend of the document must be the same message"
             desk.add("E108", where, text, "leave it to the route, or to a rule")
+
+
+def _door_lines(desk: Desk, plan: dict[str, Any]) -> None:
+    """Note a problem for each line of the route that is asked at the door and needs what is known only later."""
+    names_ = frozenset({"known", *plan.get("gives", ())})
+    for number, line in enumerate(plan["route"]):
+        if line["door"]:
+            for word in sorted(_later(line["when"], plan["let"], names_, frozenset()) & names_):
+                text = f"%{word} is not known at the door"
+                desk.add("E109", ("route", number), text, "take at: door away: the error is told by what follows later")
 
 
 def _later(value: Any, lets: dict[str, Any], names_: frozenset[str], seen: frozenset[str]) -> set[str]:
@@ -130,6 +163,8 @@ def _step(word: str, position: int, desk: Desk) -> tuple[str | int, ...]:
 
 
 def _each(paths: Paths, mapping: Any) -> Any:
+    if mapping.from_.connector == OUTCOMES:
+        paths.it = Typed(frozenset({"any"}), 1, 1)
     if mapping.from_.each is None:
         return None
     where = ("from", "each")

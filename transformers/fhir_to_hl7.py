@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
+from messages import outcome
 from messages.problem import Place, Problem, Problems
 from transformers import er7, fhir_json, fhir_validation, unmapped
 from transformers.base import Admission, Facts, Filtered, Given, Transformed
@@ -25,6 +27,8 @@ from transformers.timestamps import local
 
 #: Name of the transformer in a mapping file, and of its plug-in.
 KIND = "fhir-to-hl7"
+#: The source of channels that receive the outcomes of another one (messages/outcome.py).
+FOLLOWS = "outcomes"
 #: Of plans; another one was made by another release and must be checked anew.
 LANGUAGE = 1
 
@@ -84,6 +88,7 @@ class FhirToHl7:
         self._each = compile_path(plan["from"]["each"]) if plan["from"]["each"] else None
         self._accept = compile_test(plan["from"]["accept"]) if plan["from"]["accept"] else None
         self._route = [(compile_test(line["when"]) if line["when"] else _always, line) for line in plan["route"]]
+        self._door = [(when, line) for when, line in self._route if line["door"]]
         self._validators = {name: Validator(rules, warnings=False) for name, rules in plan["validators"].items()}
         self._messages = {
             (name, action): self._message(part, action)
@@ -109,7 +114,7 @@ class FhirToHl7:
         """Return one admission for each thing of `from.each` that `from.accept` takes; raises Problems."""
         admissions = []
         for focus in self._focuses(document):
-            scope = self._scope(document, focus)
+            scope = self.scope(document, focus)
             try:
                 if self._accept is None or self._accept(scope, scope.focus) is True:
                     admissions.append(self._admission(document, scope, focus))
@@ -119,6 +124,8 @@ class FhirToHl7:
 
     def _focuses(self, document: Any) -> list[int | None]:
         """Return the entry numbers of the things that messages are made of; [None] for the whole document."""
+        if self._plan["from"]["connector"] == FOLLOWS:
+            return [outcome.focus_of(document)]
         if self._each is None:
             return [None]
         try:
@@ -152,7 +159,7 @@ class FhirToHl7:
     def facts(self, document: Any, focus: int | None) -> Facts:
         """Return the facts of one message of a document; raises Problems."""
         try:
-            return self._read_facts(self._scope(document, focus))
+            return self._read_facts(self.scope(document, focus))
         except PathError as error:
             raise Problems.one("E307", f"facts: {error}", expression=_expression(focus)) from None
 
@@ -164,6 +171,24 @@ class FhirToHl7:
             if given:
                 found[name] = tuple(given) if name in many else (given[0],)
         return found
+
+    def refusals(self, document: Any, focus: int | None, now: datetime) -> Sequence[Problem]:
+        """Return a problem for each line of the route that says `at: door` and is true."""
+        if not self._door:
+            return ()
+        scope = self.scope(document, focus, now=now)
+        try:
+            broken = [line for when, line in self._door if when(scope, scope.focus) is True]
+            return [
+                replace(
+                    self._broken(line, scope), expression=_expression(focus), place=None, issue_type="business-rule"
+                )
+                for line in broken
+            ]
+        except PathError as error:
+            return [Problem(code="E307", text=f"route: {error}", expression=_expression(focus))]
+        except Problems as found:
+            return found.problems
 
     # -- on the way ------------------------------------------------------------------------------------------------
 
@@ -187,25 +212,29 @@ class FhirToHl7:
     def _not_sent(self, line: Plan, scope: Scope) -> Filtered:
         if line["filter"] is not None:
             return Filtered(reason=f"{line['filter']} ({line['at']})")
+        raise Problems([self._broken(line, scope)])
+
+    def _broken(self, line: Plan, scope: Scope) -> Problem:
+        """Return what a line of the route says that is an error."""
         codes = unmapped.of_route(self._plan, line, scope)
-        problem_ = Problem(
-            code=line["code"] or "E308", text=line["error"], place=place(line["at"]), unmapped=codes
+        return Problem(
+            code=line["code"] or "E308", text=line["error"], place=place(line["at"]), unmapped=codes,
+            hint=unmapped.nearest(self._plan, codes),
         )  # fmt: skip
-        raise Problems([problem_])
 
     def has_row(self, table: str, code: str) -> bool:
         """Say whether a table has a row for a code that a message was parked for (see `messages.problem.Unmapped`)."""
         return unmapped.has_row(self._plan, table, code)
 
     def _start(self, document: Any, given: Given) -> Run:
-        scope = self._scope(document, given.focus, given)
+        scope = self.scope(document, given.focus, given)
         return Run(scope, given, self._zone)
 
-    def _scope(self, document: Any, focus: int | None, given: Given | None = None) -> Scope:
+    def scope(self, document: Any, focus: int | None, given: Given | None = None, now: datetime | None = None) -> Scope:
         """Return what the expressions see; without `given`, for what is asked at the door."""
         thing = document if focus is None else document["entry"][focus]["resource"]
         if given is None:
-            return Scope(document, self._lets, _NEVER, values={"it": [thing], "known": [False]})
+            return Scope(document, self._lets, now or _NEVER, values={"it": [thing], "known": [False]})
         return Scope(document, self._lets, given.now, values={"it": [thing], **conditional(self._plan, given)})
 
     def _line(self, scope: Scope) -> Any:

@@ -7,6 +7,8 @@ from zoneinfo import available_timezones
 
 from transformers import fhir_model, hl7_tables, mapping_facts
 from transformers.fhir_mapping_check import inputs
+from transformers.fhir_sources import FhirSources
+from transformers.fhir_to_fhir_model import FhirMapping
 from transformers.hl7_mapping_complete import Held, complete, required
 from transformers.hl7_mapping_examples import check_examples
 from transformers.hl7_mapping_model import Destination, Hl7Mapping, Route
@@ -67,7 +69,7 @@ def plan(desk: Desk, mapping: Hl7Mapping, left_out: set[Steps]) -> Plan:
         desk, mapping, words, lambda where, text, many: sources.one_text(where, text, several=many)
     )
     made |= mapping_facts.part(desk, mapping, words, found)
-    made["destinations"], made["maps"] = _destinations(sources, mapping, left_out, events)
+    made["destinations"], made["maps"] = destinations(sources, mapping, left_out, events)
     made["tables"] = _rows(desk)
     check_examples(desk, mapping)
     if not any(problem.severity == "error" for problem in desk.problems):
@@ -155,9 +157,10 @@ def _line(desk: Desk, where: Where, line: Route) -> Plan:
     return {"at": desk.at(where), "do": line.do, "filter": line.filter, "error": line.error, "code": line.code}
 
 
-def _destinations(
-    sources: Sources, mapping: Hl7Mapping, left_out: set[Steps], events: tuple[str, ...]
+def destinations(
+    sources: Sources | FhirSources, mapping: Hl7Mapping | FhirMapping, left_out: set[Steps], events: tuple[str, ...]
 ) -> tuple[dict[str, Plan], dict[str, list[Plan]]]:
+    """Return the plans of the destinations, and of the map for each type of resource."""
     desk = sources.desk
     plans: dict[str, Plan] = {}
     maps: dict[str, list[Plan]] = {}
@@ -190,7 +193,9 @@ def _has_problem(desk: Desk, before: int, where: Where) -> bool:
     return any(one.place == desk.document.key(where) for one in desk.problems[before:])
 
 
-def _destination(sources: Sources, name: str, part: Destination, mapping: Hl7Mapping) -> Plan:
+def _destination(
+    sources: Sources | FhirSources, name: str, part: Destination, mapping: Hl7Mapping | FhirMapping
+) -> Plan:
     desk, where = sources.desk, ("destinations", name)
     find = []
     for parameter, texts in part.find.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from messages.problem import Problem, Problems
 from transformers import er7, fhir_model, hl7_path
 from transformers.base import Filtered, Given, Transformed
+from transformers.fhir_to_fhir_model import FhirMapping
 from transformers.hl7_mapping_explain import trace
 from transformers.hl7_mapping_model import Hl7Mapping
 from transformers.hl7_to_fhir import compile_plan
@@ -25,18 +26,22 @@ from transformers.mapping_model import Test
 _STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\[(\d+)\])?")
 
 
+#: Checks `given:` and `change:` of a test.
+CheckGiven = Callable[[Desk, Where, Test], None]
+
+
 # -- at the check ------------------------------------------------------------------------------------------------------
 
 
-def check_examples(desk: Desk, mapping: Hl7Mapping) -> None:
-    """Note what is wrong with the tests of a mapping."""
+def check_examples(desk: Desk, mapping: Hl7Mapping | FhirMapping, given: CheckGiven | None = None) -> None:
+    """Note what is wrong with the tests of a mapping; `given` checks its documents where they are not HL7."""
     names: dict[str, int] = {}
     for number, test in enumerate(mapping.tests):
         where = ("tests", number)
         if test.name in names:
             desk.add("E450", (*where, "name"), f"another test has this name, at line {names[test.name]}")
         names[test.name] = desk.document.place((*where, "name")).line
-        _given(desk, where, test)
+        (given or _given)(desk, where, test)
         if test.now is not None and not _has_offset(test.now):
             words = f"'{test.now}' is no time with an offset"
             desk.add("E453", (*where, "now"), words, "such as 2025-11-20T15:30:00-03:00")
@@ -169,12 +174,13 @@ def run(plan: Mapping[str, Any], example: Example, folder: Path, now: datetime) 
             result = Filtered(reason="not for this channel")
     except Problems as found:
         problems = found.problems
-    return tuple(_differences(example.expect, result, problems, folder)), seen
+    return tuple(differences(example.expect, result, problems, folder)), seen
 
 
-def _differences(
+def differences(
     expect: Mapping[str, str], result: Transformed | Filtered | None, problems: Sequence[Problem], folder: Path
 ) -> Iterator[str]:
+    """Return what is not as a test expects, a sentence each. They show values of the test's own data."""
     got = "; ".join(f"{one.code} {one.text}" for one in problems)
     if isinstance(result, Filtered):
         got = f"filtered: {result.reason}"

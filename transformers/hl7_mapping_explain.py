@@ -13,15 +13,20 @@ from messages.problem import Problems
 from transformers import er7
 from transformers.base import Given
 from transformers.hl7_scope import NULL
-from transformers.hl7_to_fhir import Applied, compile_plan
+from transformers.hl7_to_fhir import Applied, Hl7ToFhir, compile_plan
 from transformers.hl7_values import DELETED
 from transformers.mapping_explain import Explained, Trace
 
 
 def trace(plan: Mapping[str, Any], document: Any, conditions: Given) -> Trace:
     """Follow one message through a plan, as far as it goes; targets are paths such as `Appointment.participant[1]`."""
+    return traced(compile_plan(plan), plan, document, conditions)
+
+
+def traced(transformer: Hl7ToFhir, plan: Mapping[str, Any], document: Any, conditions: Given) -> Trace:
+    """Follow one message through what writes FHIR, whatever it reads."""
     try:
-        found = compile_plan(plan).follow(document, conditions)
+        found = transformer.follow(document, conditions)
     except Problems:
         # What the mapping says about it comes from `transform`; here only what was reached counts.
         return Trace()

@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import fhir_model
 from transformers.fhir_model import Element
+from transformers.fhir_sources import FhirSources
 from transformers.hl7_mapping_complete import Held, hold
 from transformers.hl7_mapping_complete import only as only_
 from transformers.hl7_mapping_model import Block, Rule
@@ -56,7 +57,7 @@ class Targets:
     """Reads a `map:`."""
 
     desk: Desk
-    sources: Sources
+    sources: Sources | FhirSources
     events: tuple[str, ...]
 
     def block(self, where: Where, targets: Mapping[str, Any], resource: str, start: Held, at: str) -> Plan:
@@ -142,17 +143,17 @@ class Targets:
         if target.type in fhir_model.primitive_types():
             desk.add("E463", where, f"{text} is {_a(target.type)}: it has no map of its own", key=True)
             return
-        loop = None
+        loop, taken = None, ()
         if block.for_ is not None:
             if not target.many:
                 desk.add("E405", where, f"for: needs [] at {text}", f"write {text}[]", key=True)
-            loop = self.sources.loop((*where, "for"), block.for_)
-            if loop is None:
+            entered = self.sources.entered(where, block)
+            if entered is None:
                 return
+            loop, taken = entered
         actions, when = self._when(where, block.when)
         held = Held(target.type, where, name)
         outside = self.sources.inside
-        taken: tuple[Any, ...] = () if loop is None else ((loop[-2], loop[-1]),) if loop[0] == "field" else (loop[-1],)
         self.sources.inside = (*outside, *taken)
         inner = self.block((*where, "map"), block.map, line.resource, held, name)
         self.sources.inside = outside
@@ -256,8 +257,7 @@ class Targets:
         plan, gives, repeats = value
         if repeats and not target.many:
             texts = [text for text in rule.from_ or [] if not text.startswith("%")]
-            one = texts[0].partition(".")[0] if texts else ""
-            hint = f"take one, as in {one}[1], or write {name}[]" if one else f"write {name}[]"
+            hint = self.sources.one_of(texts[0] if texts else "", name)
             desk.add("E105", (*where, "from"), f"{plan['source']} repeats, and {name} takes one value", hint)
             return None
         for code, cell in plan.get("cells", {}).items():
@@ -299,15 +299,7 @@ class Targets:
 
     def _when(self, where: Where, when: Any) -> tuple[list[str] | None, list[Any] | None]:
         """Return the actions, and the condition, of a `when:`."""
-        place = (*where, "when")
-        if isinstance(when, dict):
-            return None, self.sources.condition(place, when, self.events)
-        for number, action in enumerate(when or ()):
-            if action not in self.desk.actions:
-                at = (*place, number) if (*place, number) in self.desk.document else place
-                hint = did_you_mean(action, self.desk.actions)
-                self.desk.add("E430", at, f"no line of the route does '{action}'", hint)
-        return when, None
+        return self.sources.when((*where, "when"), when, self.events)
 
 
 def _a(type_name: str) -> str:

@@ -110,8 +110,8 @@ class Hl7ToFhir:
         self._about = plan["about"] and source(plan["about"])
         self._index = {name: source(one) for name, one in plan["index"].items()}
         self._facts = {name: [source(one) for one in given] for name, given in plan.get("facts", {}).items()}
-        self._route = [_Line(line, line["when"] and condition(line["when"])) for line in plan["route"]]
-        self._maps = {key: _block(part, tables) for key, parts in plan["maps"].items() for part in parts}
+        self._route = lines(plan["route"])
+        self._maps = blocks(plan["maps"], tables)
 
     # -- at the door -----------------------------------------------------------------------------------------------
 
@@ -156,9 +156,7 @@ class Hl7ToFhir:
             raise Problems(run.problems)
         identity = "|".join(_whole(document, number) for number in (3, 4, 10))
         return [
-            Admission(
-                key="|".join(key), index=index, about=about[0] if about else None, identity=identity, facts=facts
-            )
+            Admission(key="|".join(key), index=index, about=about[0] if about else None, identity=identity, facts=facts)
         ]
 
     def facts(self, document: Any, focus: int | None) -> Facts:  # noqa: ARG002 - an HL7 message is about one thing
@@ -288,6 +286,16 @@ class Hl7ToFhir:
             _put(into, plan["to"], kept)
         elif values and plan["removes"]:
             into[plan["to"][0][0]] = None
+
+
+def lines(route: Sequence[Plan]) -> list[_Line]:
+    """Compile a route."""
+    return [_Line(line, line["when"] and condition(line["when"])) for line in route]
+
+
+def blocks(maps: Plan, tables: Plan) -> dict[str, _Block]:
+    """Compile the maps of a plan."""
+    return {key: _block(part, tables) for key, parts in maps.items() for part in parts}
 
 
 def compile_plan(plan: Plan) -> Hl7ToFhir:

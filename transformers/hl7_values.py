@@ -8,6 +8,7 @@ from typing import Any
 
 from messages.problem import Place, Problem, Unmapped
 from transformers.fhir_formats import FHIR_FORMATS, Context
+from transformers.fhir_path import compile_test, compile_values
 from transformers.format import Repetition, UnknownCode
 from transformers.hl7_scope import Scope, first, is_null, read
 
@@ -62,6 +63,8 @@ def source(plan: Any) -> Give:
     if plan[0] == "name":
         name = plan[1]
         return lambda run, _: run.named(name)
+    if plan[0] == "fhirpath":
+        return _fhirpath(plan[1])
     _, path, every = plan
     return lambda _, scope: [DELETED if is_null(one) else one for one in read(scope, path, every=every)]
 
@@ -83,8 +86,20 @@ def texts(run: Run, scope: Scope, give: Give) -> list[str]:
     return [text(value) for value in give(run, scope) if value is not DELETED]
 
 
+def _fhirpath(tree: Any) -> Give:
+    values = compile_values(tree)
+
+    def give(_run: Run, place: Any) -> list[Any]:
+        return values(place.scope, place.scope.focus)
+
+    return give
+
+
 def condition(plan: Any) -> Callable[[Run, Scope], bool]:
     """Return the test of `when: { SCH-25.4: CONFIRMED }`: all of its lines must hold; null is absent."""
+    if plan[0] == "fhirpath":
+        test = compile_test(plan[1])
+        return lambda _, place: test(place.scope, place.scope.focus) is True  # type: ignore[attr-defined]
     lines = [(source(line[0]), line[1], frozenset(line[2])) for line in plan]
 
     def holds(run: Run, scope: Scope) -> bool:

@@ -14,8 +14,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from messages.problem import Place, Problem, Problems
-from transformers import fhir_mapping_check, fhir_to_hl7, hl7_mapping_check, hl7_to_fhir, mapping_fragments
+from transformers import (
+    fhir_mapping_check,
+    fhir_to_fhir,
+    fhir_to_fhir_check,
+    fhir_to_hl7,
+    hl7_mapping_check,
+    hl7_to_fhir,
+    mapping_fragments,
+)
 from transformers import mapping_shape as shape
+from transformers.fhir_to_fhir_model import FhirMapping as PairMapping
 from transformers.hl7_mapping_model import Hl7Mapping
 from transformers.mapping_desk import Desk
 from transformers.mapping_examples import Example, examples
@@ -36,6 +45,7 @@ class Direction:
 DIRECTIONS: Mapping[str, Direction] = {
     fhir_to_hl7.KIND: Direction(FhirMapping, fhir_mapping_check.plan),
     hl7_to_fhir.KIND: Direction(Hl7Mapping, hl7_mapping_check.plan),
+    fhir_to_fhir.KIND: Direction(PairMapping, fhir_to_fhir_check.plan),
 }
 
 

@@ -127,6 +127,18 @@ CODES: Mapping[str, Explanation] = _codes(
     ("E132", "A secret cannot be put into a message.", "{ site: oauth.secret }", "Use another value."),
     ("E133", "site.yaml has no such station.", "station: powerservr", "Correct the name, or add the station."),
     ("E134", "No time zone of the tz database.", "zone: Brasilia", "Write a name such as America/Sao_Paulo."),
+    (
+        "E139",
+        "A channel that follows another one has its order, index and about from that one.",
+        "from: { connector: outcomes, of: appointments }, and order: …",
+        "Take the word away.",
+    ),
+    (
+        "E109",
+        "A line of the route that is asked at the door uses a name that is known only later.",
+        '{ when: "%known and …", error: …, at: door }',
+        "Take at: door away; the error then parks the message, and a follow-up channel can tell the sender.",
+    ),
     ("E160", "There is no such fragment.", "use: fragments/pdi.yaml", "Correct the name, or write the file."),
     (
         "E161",

@@ -17,7 +17,7 @@ from transformers.mapping_file import did_you_mean, safe_name
 from transformers.mapping_model import Mapping, Test
 
 #: Words of `expect:` beside HL7 paths.
-WORDS = ("error", "filtered", "message", "action")
+WORDS = ("error", "refused", "filtered", "message", "action")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def check_examples(desk: Desk, mapping: Mapping) -> None:
         if test.name in names:
             desk.add("E450", (*where, "name"), f"another test has this name, at line {names[test.name]}")
         names[test.name] = desk.document.place((*where, "name")).line
-        _given(desk, where, test)
+        check_given(desk, where, test)
         _now(desk, where, test)
         if test.destination is not None and test.destination not in mapping.destinations:
             hint = did_you_mean(test.destination, mapping.destinations)
@@ -73,7 +73,8 @@ def check_examples(desk: Desk, mapping: Mapping) -> None:
         _expect(desk, where, test, mapping)
 
 
-def _given(desk: Desk, where: Where, test: Test) -> None:
+def check_given(desk: Desk, where: Where, test: Test) -> None:
+    """Note what is wrong with the document of a test and the changes to it."""
     document = _read(desk, (*where, "given"), test.given)
     if document is None or not test.change:
         return

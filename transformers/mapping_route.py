@@ -8,11 +8,18 @@ from typing import Any
 from transformers import hl7_mapping_model as inward
 from transformers import hl7_tables
 from transformers.character_sets import codec
+from transformers.fhir_to_fhir_model import FhirMapping
 from transformers.mapping_desk import Desk, Where
 from transformers.mapping_file import did_you_mean
 from transformers.mapping_model import Destination, From, Mapping, Route
 from transformers.mapping_paths import Paths
 from transformers.mapping_rules import is_condition
+
+#: A mapping of any direction.
+HasDestinations = Mapping | inward.Hl7Mapping | FhirMapping
+
+#: The connector of channels that follow another one (connectors/outcomes.py).
+OUTCOMES = "outcomes"
 
 _WAIT = re.compile(r"(\d+)(ms|s|m|h|d)\.\.(\d+)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -29,9 +36,12 @@ def route(paths: Paths, mapping: Mapping) -> list[dict[str, Any]]:
             expression = paths.read((*where, "when"), line.when)
             if expression is not None and is_condition(paths.desk, expression):
                 tree = expression.tree
+        if line.at is not None and line.error is None:
+            paths.desk.add("E432", (*where, "at"), "'at' goes with 'error' only", key=True)
         lines.append(
             {
                 "at": paths.desk.at(where),
+                "door": line.at == "door",
                 "when": tree,
                 "do": line.do,
                 "filter": line.filter,
@@ -60,11 +70,15 @@ def route_shape(desk: Desk, where: Where, line: Route | inward.Route, *, last: b
 
 def settings(desk: Desk, where: Where, part: From | Destination | inward.From | inward.Destination) -> dict[str, Any]:
     """Return a connector's settings: those of the station, overridden by further words of the mapping."""
+    own = {name: desk.document.typed((*where, name)) for name in part.model_extra or {}}
+    if part.station is None:
+        if part.connector != OUTCOMES:
+            desk.add("E021", where, "'station' is missing", "which station of site.yaml", key=True)
+        return own
     station = desk.site.stations.get(part.station)
     if station is None:
         hint = did_you_mean(part.station, desk.site.stations) or f"stations are {', '.join(desk.site.stations)}"
         desk.add("E133", (*where, "station"), f"site.yaml has no station '{part.station}'", hint)
-    own = {name: desk.document.typed((*where, name)) for name in part.model_extra or {}}
     return {**(station or {}), **own}
 
 
@@ -111,7 +125,7 @@ def wait_seconds(desk: Desk, where: Where, text: str) -> list[float]:
 
 
 def waits(
-    desk: Desk, where: Where, name: str, part: Destination | inward.Destination, mapping: Mapping | inward.Hl7Mapping
+    desk: Desk, where: Where, name: str, part: Destination | inward.Destination, mapping: HasDestinations
 ) -> dict[str, str]:
     """Return the destinations that one waits for (`after:`), each with the status that ends the wait."""
     found: dict[str, str] = {}
@@ -132,7 +146,7 @@ def waits(
     return found
 
 
-def _waits_for(one: str, other: str, mapping: Mapping | inward.Hl7Mapping, seen: tuple[str, ...] = ()) -> bool:
+def _waits_for(one: str, other: str, mapping: HasDestinations, seen: tuple[str, ...] = ()) -> bool:
     if one == other:
         return True
     if one in seen or one not in mapping.destinations or (after := mapping.destinations[one].after) is None:

@@ -6,6 +6,7 @@ Used by `plugin-host test`, never on the way of a message.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,17 +14,26 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from messages.problem import Place, Problem, Problems
-from transformers import fhir_validation, hl7_mapping_examples, hl7_tables, hl7_to_fhir
+from transformers import (
+    fhir_to_fhir,
+    fhir_to_fhir_examples,
+    fhir_validation,
+    hl7_mapping_examples,
+    hl7_tables,
+    hl7_to_fhir,
+)
 from transformers.base import Filtered, Given, Transformed
 from transformers.fhir_to_hl7 import FhirToHl7, compile_plan
 from transformers.hl7_path import HL7Path, parse
 from transformers.mapping_check import Checked
 from transformers.mapping_examples import WORDS, Example, change
-from transformers.mapping_explain import Trace, trace
+from transformers.mapping_explain import Trace
+from transformers.mapping_follow import follow
 
 #: The time of a test that names none.
 NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)
 CONTROL_ID = "00000000000000000000"
+_PDF = re.compile(r"(?<=\^Base64\^)(JVBERi0)[A-Za-z0-9+/=]*")
 #: Written anew at each run: no test compares them with a stored message.
 _MASKED = frozenset({"MSH-7", "MSH-10"})
 
@@ -59,12 +69,20 @@ def run_tests(checked: Checked, folder: Path, now: datetime | None = None) -> li
         return []
     if checked.plan["transformer"] == hl7_to_fhir.KIND:
         return [_run_hl7(checked.plan, example, folder, now) for example in checked.tests]
-    plan, transformer = checked.plan, compile_plan(checked.plan)
+    if checked.plan["transformer"] == fhir_to_fhir.KIND:
+        return [_run_fhir(checked.plan, example, folder, now) for example in checked.tests]
+    plan = checked.plan
+    transformer = compile_plan(plan)
     return [_run(plan, transformer, example, folder, now or NOON) for example in checked.tests]
 
 
 def _run_hl7(plan: Mapping[str, Any], example: Example, folder: Path, now: datetime | None) -> TestResult:
     differences, seen = hl7_mapping_examples.run(plan, example, folder, now or NOON)
+    return TestResult(name=example.name, place=example.place, differences=differences, trace=seen)
+
+
+def _run_fhir(plan: Mapping[str, Any], example: Example, folder: Path, now: datetime | None) -> TestResult:
+    differences, seen = fhir_to_fhir_examples.run(plan, example, folder, now or NOON)
     return TestResult(name=example.name, place=example.place, differences=differences, trace=seen)
 
 
@@ -90,6 +108,7 @@ def _run(plan: Mapping[str, Any], transformer: FhirToHl7, example: Example, fold
     document = json.loads((folder / example.given).read_bytes())
     for pointer, value in example.change.items():
         document = change(document, pointer, value)
+    refused: Sequence[Problem] = ()
     problems: Sequence[Problem] = fhir_validation.validate(document)
     problems = [problem for problem in problems if problem.severity == "error"]
     result: Transformed | Filtered | None = None
@@ -105,14 +124,18 @@ def _run(plan: Mapping[str, Any], transformer: FhirToHl7, example: Example, fold
                 known=example.known,
                 values=example.values,
             )
-            seen = trace(plan, document, given)
+            refused = transformer.refusals(document, given.focus, given.now)
+            seen = follow(plan, document, given)
             result = transformer.transform(document, given)
         elif not problems:
             result = Filtered(reason="not for this channel")
     except Problems as found:
         problems = found.problems
     version = plan["destinations"][destination]["hl7"]
-    differences = tuple(_differences(example.expect, result, problems, folder, version))
+    if "refused" in example.expect:
+        differences = tuple(_refusal_differences(example.expect["refused"], refused, result, problems))
+    else:
+        differences = tuple(_differences(example.expect, result, refused or problems, folder, version))
     return TestResult(name=example.name, place=example.place, differences=differences, trace=seen)
 
 
@@ -144,6 +167,14 @@ def _differences(
     yield from _message_differences(expect, result, folder, version)
 
 
+def _refusal_differences(
+    wanted: str, refused: Sequence[Problem], result: Transformed | Filtered | None, problems: Sequence[Problem]
+) -> Iterator[str]:
+    if not any(wanted == problem.code or wanted in f"{problem.text} {problem.hint}" for problem in refused):
+        got = _told(refused) if refused else f"accepted, and then {_told(problems) or _outcome(result)}"
+        yield f"expected to be refused at the door ({wanted}), got {got}"
+
+
 def _outcome(result: Transformed | Filtered | None) -> str:
     if isinstance(result, Transformed):
         return f"a message (action {result.action})"
@@ -169,8 +200,12 @@ def _message_differences(expect: Mapping[str, str], result: Transformed, folder:
 
 
 def _lines(encoded: bytes) -> list[list[str]]:
-    """Return the segments of an encoded message, fields as on the wire: `lines[0][3]` is MSH-3."""
-    lines = [line.split("|") for line in encoded.decode().split("\r") if line]
+    """Return the segments of an encoded message, fields as on the wire: `lines[0][3]` is MSH-3.
+
+    A PDF stands for any other: its first bytes are kept (`%PDF-`, in base64).
+    """
+    text = _PDF.sub(r"\1", encoded.decode())
+    lines = [line.split("|") for line in text.split("\r") if line]
     return [[line[0], "|", *line[1:]] if line[0] == "MSH" else line for line in lines]
 
 

@@ -7,6 +7,7 @@ never put into a text.
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,21 @@ from transformers.mapping_values import source, table_of, texts
 def of_route(plan: Plan, line: Plan, scope: Scope) -> tuple[Unmapped, ...]:
     """Return the codes whose lack of a row made a line of the route true."""
     return tuple(_behind(plan, [line["when"]] if line["when"] else [], scope))
+
+
+def nearest(plan: Plan, codes: Sequence[Unmapped]) -> str | None:
+    """Return `did you mean 'BLUME CT'?`, of the codes that tables have; None where none is near.
+
+    Letters in the other case and blanks at the ends count as near. The text holds what the table has, never the code.
+    """
+    found = []
+    for code in codes:
+        name = code.table.removeprefix("tables/").removesuffix(".csv")
+        rows = plan["tables"].get(name, {}) if code.table.startswith("tables/") else {}
+        known = {key.casefold().strip(): key for key in rows} if isinstance(rows, Mapping) else {}
+        near = difflib.get_close_matches(code.code.casefold().strip(), known, 1, cutoff=0.75)
+        found += [f"'{known[near[0]]}'"] if near else []
+    return f"did you mean {' and '.join(dict.fromkeys(found))}?" if found else None
 
 
 def completed(plan: Plan, scope: Scope, problems: Iterable[Problem]) -> list[Problem]:
