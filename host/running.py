@@ -13,6 +13,7 @@ import orjson
 
 from host import deploying, needed
 from host import site as sites
+from host.occasional import Occasional, jobs_of
 from host.roles import Assignment
 from host.supervisor import NotReady, Supervisor
 from store import connection, directory, health
@@ -45,6 +46,7 @@ class Host:
         self._doubts = False
         self._verifying: subprocess.Popen[bytes] | None = None
         self._supervisor = Supervisor(_front_door(), ROLES)
+        self._occasional = Occasional(_front_door(), folder, ())
         try:
             self._check(folder)
         except BaseException:
@@ -58,6 +60,7 @@ class Host:
         self._doors: dict[str, list[str]] = {}
         self._new_key = False
         self._runs: dict[str, str] = {}
+        self._occasional = Occasional(_front_door(), folder, jobs_of(self.site))
 
     def start(self) -> dict[str, list[str]]:
         """Deploy the files and start the processes; return the addresses of each when all are ready.
@@ -122,6 +125,7 @@ class Host:
             console_host=str(self.site.console["host"]),
             console_port=int(self.site.console["port"]),
             console={key: value for key, value in self.site.console.items() if key not in {"host", "port"}},
+            folder=str(self.site.folder.resolve()),
             retention_days=self.site.retention_days,
         )
 
@@ -138,7 +142,7 @@ class Host:
 
     def watch(self) -> None:
         """Keep the processes alive until interrupted."""
-        self._supervisor.watch(every=0.5)
+        self._supervisor.watch(every=0.5, tick=self._occasional.tick)
 
     def pids(self) -> dict[str, int]:
         """Return the process id of each role."""
@@ -163,6 +167,7 @@ class Host:
 
     def stop(self) -> None:
         """Stop the processes in order."""
+        self._occasional.stop()
         self._supervisor.stop()
         if self._lock is not None:
             if self._is_sure() and self._is_deployed:
