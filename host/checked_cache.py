@@ -93,7 +93,7 @@ class Cache:
         inputs = (checked.plan or {}).get("inputs", {})
         yield path
         yield from (self._site.folder / "tables" / f"{name}.csv" for name in inputs.get("tables", ()))
-        yield from (self._site.folder / name for name in inputs.get("fragments", ()))
+        yield from (self._site.folder / name for part in ("fragments", "files") for name in inputs.get(part, ()))
         for test in checked.tests:
             yield from (self._site.folder / name for name in (test.given, test.expect.get("message")) if name)
 
@@ -122,7 +122,8 @@ class _Places:
 @cache
 def _release() -> str:
     """Return what tells one state of our own code and tables from another."""
-    files = [path for path in sorted((_ROOMS / "transformers").rglob("*")) if path.suffix in {".py", ".json", ".gz"}]
+    kinds = {".py", ".json", ".gz", ".typ"}
+    files = [path for path in sorted((_ROOMS / "transformers").rglob("*")) if path.suffix in kinds]
     stats = [(path.name, (it := path.stat()).st_mtime_ns, it.st_size) for path in files]
     return hashlib.sha256(orjson.dumps([version("plugin-host"), stats])).hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transformers.code_table import CODES as TABLE_CODES
+from transformers.form_codes import CODES as FORM_CODES
 from transformers.mapping_codes import CODES as MAPPING_CODES
 from transformers.mapping_codes import Explanation
 from transformers.resource_codes import CODES as RESOURCE_CODES
@@ -55,4 +56,4 @@ SITE_CODES = {
 def codes() -> dict[str, Explanation]:
     """Return code → explanation."""
     tables = {code: Explanation(*words) for code, words in TABLE_CODES.items()}
-    return {**MAPPING_CODES, **tables, **RESOURCE_CODES, **SITE_CODES}
+    return {**MAPPING_CODES, **tables, **RESOURCE_CODES, **FORM_CODES, **SITE_CODES}

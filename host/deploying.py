@@ -72,7 +72,7 @@ def new_revision(file: CheckedFile) -> directory.NewRevision:
 def stamp(plan: Mapping[str, Any]) -> str:
     """Return what tells whether an analyst changed anything: a digest of the file and of all that it uses."""
     inputs = plan.get("inputs") or {}
-    of_analysts = [inputs.get(name) for name in ("mapping", "tables", "fragments")]
+    of_analysts = [inputs.get(name) for name in ("mapping", "tables", "fragments", "files")]
     digest = hashlib.sha256(orjson.dumps(of_analysts, option=orjson.OPT_SORT_KEYS))
     return digest.hexdigest()[:12]
 

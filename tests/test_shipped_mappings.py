@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from host.site import mapping_files
+from host.site import kinds, mapping_files
 from messages.problem import Problems
 from transformers.base import Given
 from transformers.fhir_to_hl7 import compile_plan
@@ -25,7 +25,7 @@ NOW = datetime.fromisoformat("2025-11-20T15:30:00-03:00")
 
 @pytest.fixture(scope="module")
 def checked():
-    site = load_site(SITE, {})
+    site = load_site(SITE, {}, kinds())
     return {path.name: check_mapping(path, site) for path in MAPPINGS}
 
 

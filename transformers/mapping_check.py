@@ -19,12 +19,15 @@ from transformers import (
     fhir_to_fhir,
     fhir_to_fhir_check,
     fhir_to_hl7,
+    form_mapping_check,
+    form_to_hl7,
     hl7_mapping_check,
     hl7_to_fhir,
     mapping_fragments,
 )
 from transformers import mapping_shape as shape
 from transformers.fhir_to_fhir_model import FhirMapping as PairMapping
+from transformers.form_mapping_model import FormMapping
 from transformers.hl7_mapping_model import Hl7Mapping
 from transformers.mapping_desk import Desk
 from transformers.mapping_examples import Example, examples
@@ -45,6 +48,7 @@ class Direction:
 DIRECTIONS: Mapping[str, Direction] = {
     fhir_to_hl7.KIND: Direction(FhirMapping, fhir_mapping_check.plan),
     hl7_to_fhir.KIND: Direction(Hl7Mapping, hl7_mapping_check.plan),
+    form_to_hl7.KIND: Direction(FormMapping, form_mapping_check.plan),
     fhir_to_fhir.KIND: Direction(PairMapping, fhir_to_fhir_check.plan),
 }
 

@@ -57,10 +57,13 @@ class Trace:
         return frozenset({rule.place for rule in self.explained if rule.gave} | ({self.line} if self.line else set()))
 
 
-def trace(plan: Plan, document: Any, conditions: Given) -> Trace:
-    """Follow one document through a plan, as far as it goes: a problem on the way ends the trace, it is not raised."""
+def trace(plan: Plan, document: Any, conditions: Given, names: Mapping[str, list[Any]] | None = None) -> Trace:
+    """Follow one document through a plan, as far as it goes: a problem on the way ends the trace, it is not raised.
+
+    `names` stand for what takes long to make.
+    """
     found = Trace()
-    walk = _Walk(plan, document, conditions, found)
+    walk = _Walk(plan, document, conditions, found, names or {})
     try:
         walk.message(conditions.destination)
     except (Problems, PathError):
@@ -90,11 +93,13 @@ class _Rows(dict[str, Any]):
 class _Walk:
     """One document on its way through a plan."""
 
-    def __init__(self, plan: Plan, document: Any, conditions: Given, found: Trace) -> None:
+    def __init__(
+        self, plan: Plan, document: Any, conditions: Given, found: Trace, names: Mapping[str, list[Any]]
+    ) -> None:
         self._plan, self._trace = plan, found
         thing = document if conditions.focus is None else document["entry"][conditions.focus]["resource"]
         lets = {name: self._watched(item) for name, item in plan["let"].items()}
-        self._scope = Scope(document, {**lets, "it": [thing], **conditional(plan, conditions)}, conditions.now)
+        self._scope = Scope(document, {**lets, **names, "it": [thing], **conditional(plan, conditions)}, conditions.now)
         self._run = Run(self._scope, conditions, self._zone)
         self._tables = {name: _Rows(rows, name, found.rows) for name, rows in plan["tables"].items()}
 

@@ -18,12 +18,14 @@ from transformers import (
     fhir_to_fhir,
     fhir_to_fhir_examples,
     fhir_validation,
+    form_to_hl7,
     hl7_mapping_examples,
     hl7_tables,
     hl7_to_fhir,
 )
 from transformers.base import Filtered, Given, Transformed
 from transformers.fhir_to_hl7 import FhirToHl7, compile_plan
+from transformers.form_to_hl7 import FormToHl7
 from transformers.hl7_path import HL7Path, parse
 from transformers.mapping_check import Checked
 from transformers.mapping_examples import WORDS, Example, change
@@ -72,7 +74,7 @@ def run_tests(checked: Checked, folder: Path, now: datetime | None = None) -> li
     if checked.plan["transformer"] == fhir_to_fhir.KIND:
         return [_run_fhir(checked.plan, example, folder, now) for example in checked.tests]
     plan = checked.plan
-    transformer = compile_plan(plan)
+    transformer = FormToHl7(plan) if plan["transformer"] == form_to_hl7.KIND else compile_plan(plan)
     return [_run(plan, transformer, example, folder, now or NOON) for example in checked.tests]
 
 

@@ -52,6 +52,10 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "sqlite3": frozenset(),
     "psycopg": frozenset({"store"}),
     "flask": frozenset({"console"}),
+    "pikepdf": frozenset({"transformers"}),
+    "pypdf": frozenset({"transformers"}),
+    "typst": frozenset({"transformers"}),
+    "argon2": frozenset({"console.passwords"}),
     "flask_babel": frozenset({"console"}),
     "babel": frozenset({"console"}),
     "jinja2": frozenset({"console"}),
@@ -61,7 +65,6 @@ LIBRARIES: dict[str, frozenset[str]] = {
 }
 
 #: Modules that a worker process must not load: they are for checking, not for running.
-    "argon2": frozenset({"console.passwords"}),
 CHECK_TIME = ("ruamel", "pydantic", "antlr4", "hl7apy", "fhirpathpy", "rich", "click", "fhir", "flask")
 
 
