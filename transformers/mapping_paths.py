@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +24,9 @@ SITE = "site"
 _STANDARD = ("resource", "rootResource", "context", "ucum", "sct", "loinc")
 RESERVED = frozenset({KNOWN, IT, SITE, *_STANDARD})
 
+
+#: A value of site.yaml that is a time quantity in an expression (FHIRPath N1, 2.9.8): `2 days`.
+_DURATION = re.compile(r"(\d+) ((?:year|month|week|day|hour|minute|second)s?)")
 
 #: What a name gives whose own mistakes are reported elsewhere.
 ANYTHING = Typed(fhir_path_types.ANY, 0, 1)
@@ -158,6 +162,9 @@ def _replace_site(desk: Desk, where: Where, node: list[Any]) -> None:
     if value is not None:
         kind = "Boolean" if isinstance(value, bool) else "Integer" if isinstance(value, int) else "String"
         node[:] = ["literal", column, kind, value if kind != "String" else str(value)]
+        quantity = _DURATION.fullmatch(node[3]) if kind == "String" else None
+        if quantity:
+            node[2:] = ["Quantity", [quantity[1], quantity[2]]]
 
 
 def _first_column(node: list[Any]) -> int:
