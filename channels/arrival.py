@@ -40,8 +40,9 @@ class Verifier:
         rows = self._rows()
         if not rows:
             return Step(event=Event.FAILED, code="NOTHING_TO_PROVE", reason="the study has no instance to be moved")
-        if self._settings.commitment and all(row.sop_class for row in rows):
-            step = await self._committed(rows)
+        if self._settings.commitment:
+            rows = await self._classified(rows)
+            step = await self._committed(rows) if all(row.sop_class for row in rows) else None
             if step is not None:
                 return step
         waits = self._job.changed_at + self._settings.settle_after - time.time()
@@ -51,6 +52,18 @@ class Verifier:
 
     def _rows(self) -> list[JobInstance]:
         return [row for row in job_parts.instances(self._store.connection, self._job.number) if row.state != "ignored"]
+
+    async def _classified(self, rows: list[JobInstance]) -> list[JobInstance]:
+        """Learn SOP classes of the target where the archive did not tell them: a commitment names them."""
+        if all(row.sop_class for row in rows):
+            return rows
+        try:
+            classes = [await listed(self._target, study) for study in sorted({row.study for row in rows})]
+        except Unlisted:
+            return rows
+        every = {uid: sop_class for of_study in classes for uid, sop_class in of_study.items()}
+        await self._store.writer.run(lambda tx: job_parts.classify(tx, self._job.number, every))
+        return self._rows()
 
     # -- storage commitment -----------------------------------------------------------------------------------
 
@@ -109,11 +122,13 @@ class Verifier:
         return self._missing(missing, len(rows)) if missing else self._proven("instances")
 
     def _missing(self, missing: Sequence[JobInstance], total: int) -> Step:
+        """Return what comes of a list that lacks something: more time, another transfer, or the end."""
         reason = f"{len(missing)} of {total} instances are not at the target"
         late = time.time() - self._job.changed_at > self._settings.verify_within
         if not late and any(row.state != "refused" for row in missing):
             return self._wait(reason, self._pace(), code="INSTANCES_MISSING")
-        attempts = self._job.attempts + 1
+        gained = total - len(missing) > self._job.progress.get("arrived", 0)
+        attempts = 1 if gained else self._job.attempts + 1
         if attempts >= self._settings.attempts or self._settings.transfer == "external":
             return Step(event=Event.FAILED, code="INSTANCES_MISSING", reason=reason, attempts=attempts)
         return Step(event=Event.INCOMPLETE, code="INSTANCES_MISSING", reason=reason, attempts=attempts,

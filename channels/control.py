@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from channels import job_control, job_starter
 from messages.lifecycle import Event, Status
 from messages.message import Step
 from store import directory, reads
+from store.jobs import NewJob
 from store.steps import apply_step
 from store.store import Store
 from store.writer import Work
@@ -73,6 +75,24 @@ class Control:
         outcomes = [self._act(line, act, by, reason) for line in detail.line.deliveries]
         self._ring()
         return outcomes
+
+    def start_job(self, new: NewJob, *, by: str) -> tuple[int, bool]:
+        """Write a job that a person asks for; return its number, and whether it is new."""
+        number, is_new = self._store.writer.now(lambda tx: job_starter.begin(tx, new, by=by))
+        self._ring()
+        return number, is_new
+
+    def act_on_job(
+        self, number: int, wish: job_control.JobAct, *, by: str, reason: str | None = None, address: str = ""
+    ) -> job_control.JobOutcome:
+        """Retry, revoke or resume a job.
+
+        Raises:
+            NoSuchJob: nothing was changed.
+        """
+        outcome = job_control.act(self._store, number, wish, by=by, reason=reason, address=address)
+        self._ring()
+        return outcome
 
     def _act(self, line: reads.DeliveryLine, act: Act, by: str, reason: str | None) -> Outcome:
         status, event = Status(line.status), ACTS[act]

@@ -18,6 +18,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from channels import storage_classes
 from channels.migration_settings import Migration
 from connectors.dicom_base import (
     Counts,
@@ -116,7 +117,10 @@ class Mover:
             for number, batch in enumerate(self._batches(todo)):
                 if number and self._settings.pause_between:
                     await asyncio.sleep(self._settings.pause_between)
-                outcome = await self._send(batch)
+                try:
+                    outcome = await self._send(batch)
+                except Unlisted as unlisted:
+                    outcome = unlisted.outcome
                 if outcome.verdict not in {Verdict.SUCCESS, Verdict.WARNING}:
                     return self._again(outcome, gained)
         await self.note_progress()
@@ -220,11 +224,11 @@ class Mover:
         async def arrived(instance: Instance) -> None:
             came.append(instance)
 
-        classes = sorted({row.sop_class for row in batch if row.sop_class})
+        classes = await self._classes(source, batch)
         got = await source.get(keys, classes, folder, arrived, self._tell)
         wanted = {row.sop_instance for row in batch}
         mine = [instance for instance in came if instance.reference.sop_instance_uid in wanted]
-        async for outcome in self._stored(mine, keys["StudyInstanceUID"]):
+        async for outcome in self._stored(mine):
             uid = outcome.reference.sop_instance_uid
             if outcome.is_stored:
                 await self._settle([uid], "sent")
@@ -233,9 +237,19 @@ class Mover:
             await self._check()
         return got
 
-    def _stored(self, instances: Sequence[Instance], study: str) -> AsyncIterator[InstanceOutcome]:
+    async def _classes(self, source: DicomPeer, batch: Sequence[JobInstance]) -> list[str]:
+        """Return the SOP classes of a batch: as the archive told them, else as its series' modalities let expect."""
+        if all(row.sop_class for row in batch):
+            return sorted({row.sop_class for row in batch})
+        keys = {"StudyInstanceUID": batch[0].study, "SeriesInstanceUID": "", "Modality": ""}
+        series = {row.series for row in batch}
+        found = await _matches(source, "SERIES", keys)
+        mine = [match for match in found if match.get("SeriesInstanceUID") in series]
+        return storage_classes.classes(sorted({match.get("Modality", "").strip().upper() for match in mine}))
+
+    def _stored(self, instances: Sequence[Instance]) -> AsyncIterator[InstanceOutcome]:
         if self._settings.transfer == "stow" and self._target.web is not None:
-            return self._target.web.store(instances, study)
+            return self._target.web.store(instances)
         return self._target.peer.store(instances)
 
     # -- how far ----------------------------------------------------------------------------------------------
@@ -312,9 +326,10 @@ async def list_instances(peer: DicomPeer | DicomwebPeer, study: str) -> list[Map
     return found
 
 
-async def listed(target: Target, study: str) -> set[str]:
-    """Return the SOP Instance UIDs that a target names; raises as `list_instances`."""
-    return {match["SOPInstanceUID"] for match in await list_instances(target.web or target.peer, study)}
+async def listed(target: Target, study: str) -> dict[str, str]:
+    """Return SOP Instance UID → SOP Class UID ("" where it is not told) of a target; raises as `list_instances`."""
+    found = await list_instances(target.web or target.peer, study)
+    return {match["SOPInstanceUID"]: match.get("SOPClassUID", "") for match in found}
 
 
 async def _matches(peer: DicomPeer | DicomwebPeer, level: str, keys: Mapping[str, str]) -> Sequence[Mapping[str, str]]:

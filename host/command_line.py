@@ -57,6 +57,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "unmapped": ("host.command_unmapped", "List codes that a table has no row for, and who waits for it."),
         "drift": ("host.command_drift", "Show what OmegaAI's and PowerServer's resources have differently."),
         "messages": ("host.command_messages", "Find, show, retry, reprocess and cancel messages."),
+        "share": ("host.command_share", "List, show, retry and revoke study shares."),
+        "prior": ("host.command_prior", "List, show, retry and end pulls of prior studies."),
         "reconcile": ("host.command_reconcile", "Count every delivery and compare with what was accepted."),
         "verify": ("host.command_store", "Read every page of the store and check it."),
         "salvage": ("host.command_store", "Copy what can be read of a damaged store into a new one."),

@@ -11,13 +11,18 @@ from store.connection import Connection
 
 #: Runs the lanes of channels whose transformer is heavy.
 WORK = "work"
+#: Runs study shares and pulls of priors.
+JOBS = "jobs"
+#: Connectors whose deliveries are jobs.
+_STARTS_JOBS = frozenset({"study-share", "pull-prior"})
 #: Roles that are started when a deployed channel first needs them.
-SPARE = (WORK,)
+SPARE = (WORK, JOBS)
 
 
 def roles_of(plan: Mapping[str, Any]) -> frozenset[str]:
     """Return the roles that a channel needs beside intake, lanes and console."""
-    return frozenset({WORK} if channels.is_heavy(plan) else ())
+    starts_jobs = any(part["connector"] in _STARTS_JOBS for part in plan["destinations"].values())
+    return frozenset({*((WORK,) if channels.is_heavy(plan) else ()), *((JOBS,) if starts_jobs else ())})
 
 
 def roles(connection: Connection) -> frozenset[str]:

@@ -51,6 +51,14 @@ def expect(tx: Transaction, job: int, instances: Iterable[JobInstance]) -> None:
     )
 
 
+def classify(tx: Transaction, job: int, classes: Mapping[str, str]) -> None:
+    """Note the SOP classes of instances that had none: SOP Instance UID → SOP Class UID."""
+    tx.executemany(
+        "UPDATE job_instance SET sop_class = ? WHERE job = ? AND sop_instance = ? AND sop_class = ''",
+        [(of, job, uid) for uid, of in classes.items() if of],
+    )
+
+
 def mark(tx: Transaction, job: int, instances: Iterable[str], state: str, reason: str | None = None) -> int:
     """Note how far instances are; return how many have changed. What is committed stays so; `ignored` does, too."""
     changed = 0

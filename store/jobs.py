@@ -170,6 +170,11 @@ def wait_for(tx: Transaction, job: Job, *, code: str, reason: str, wait: float) 
         note(tx, job.number, Event.INTERRUPTED, job.state, code=code, reason=reason)
 
 
+def look_now(tx: Transaction, number: int) -> None:
+    """Look at a job that waits at once."""
+    tx.execute("UPDATE job SET next_at = ? WHERE number = ? AND next_at IS NOT NULL", (tx.now, number))
+
+
 def progress(tx: Transaction, number: int, counts: Mapping[str, int]) -> None:
     """Note how far a job is."""
     tx.execute("UPDATE job SET progress = ? WHERE number = ?", (orjson.dumps(dict(counts)).decode(), number))

@@ -132,6 +132,7 @@ class Site:
         runner.ring()
         await running
         await workshop.close()
+        await asyncio.sleep(0.1)  # lines that were hung up leave the loop
 
     def _told(self):
         return [(job.number, str(job.state), job.reason_code, job.reason)
