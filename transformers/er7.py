@@ -35,8 +35,8 @@ Repetition = list[list[str]]
 Field = list[Repetition]
 
 #: Segments, fields, repetitions, components and subcomponents of a message that is read: each costs some 100 bytes of
-#: memory while it is mapped, and a report of 7,000 lines has fewer.
-MOST_PARTS = 100_000
+#: memory while it is mapped, and a report of 10,000 lines has fewer.
+MOST_PARTS = 150_000
 DEFAULT_SEPARATORS = "|^~\\&"
 
 
