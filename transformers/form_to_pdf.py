@@ -23,6 +23,9 @@ from transformers.form_words import Words
 TEMPLATE = Path(__file__).parent / "form_page.typ"
 PRODUCER = "plugin-host"
 _FAMILY = "DejaVu Sans"
+#: Characters that all texts of a form may have together; each text counts for a few more.
+MAX_TEXTS = 300_000
+_EACH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,7 @@ def page_data(form: Form, heading: Heading, words: Words, press: Press) -> dict[
     Raises:
         NoFont: a letter that no font has.
     """
-    drawable = _drawable(press.fonts)
+    drawable = _Texts(_drawable(press.fonts))
     language, _, region = words.language.partition("-")
     at = form.authored
     lines = [(words.labels[key], value) for key, value in heading.lines if value]
@@ -117,7 +120,23 @@ def page_data(form: Form, heading: Heading, words: Words, press: Press) -> dict[
     }  # fmt: skip
 
 
-def _question(question: Question, drawable: Drawable) -> dict[str, Any]:
+class _Texts:
+    """The texts of one page, as the fonts can draw them; together no more than a page can be made of."""
+
+    def __init__(self, drawable: Drawable) -> None:
+        self._drawable = drawable
+        self._left = MAX_TEXTS
+
+    def text(self, text: str) -> str:
+        """Return a text; raises NoFont, and Problems (FORM_TOO_LARGE) when there are too many."""
+        self._left -= len(text) + _EACH
+        if self._left < 0:
+            text = f"the form has more than {MAX_TEXTS:,} characters"
+            raise Problems([Problem(code="FORM_TOO_LARGE", text=text, issue_type="business-rule")])
+        return self._drawable.text(text)
+
+
+def _question(question: Question, drawable: _Texts) -> dict[str, Any]:
     said = question.answers or question.pictures or any(option.chosen for option in question.options)
     return {
         "card": question.card,
