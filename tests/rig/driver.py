@@ -220,7 +220,7 @@ def _holds(store: Store, promise: str, number: str) -> bool:
 
 def _told(store: Store, delivery: str) -> int:
     """Return how many messages of the channel that follows tell of a delivery."""
-    tells = f'%"valueString":"{delivery}"%'
+    tells = f'%"name":"delivery","valueString":"{delivery}"%'
     query = "SELECT count(*) FROM arrival WHERE door = 'outcomes' AND CAST(body AS TEXT) LIKE ?"
     rows: int = store.connection.execute(query, (tells,)).fetchone()[0]
     return rows
