@@ -118,11 +118,15 @@ class Replay:
         )  # fmt: skip
 
     def _now(self, mapped: Mapped, document: Any, focus: int | None) -> _Outcome:
+        note = mapped.note
+        if note is not None and "values" not in note:
+            return _then(mapped)  # its kind's rules held it back or refused it, by what was remembered then
         encoded = mapped.encoded or b""
         now = self._moment(encoded) or datetime.fromtimestamp(mapped.at, UTC)
         given = Given(
             now=now, control_id=mapped.control_id or control_id(),
             destination=mapped.destination, focus=focus, known=mapped.known,
+            values=note["values"] if note is not None else {},
         )  # fmt: skip
         try:
             result: Transformed | Filtered = self._transformer.transform(document, given)

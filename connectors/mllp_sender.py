@@ -98,7 +98,10 @@ class MllpSender:
         if not self.keep_open:
             self._hang_up()
         code = acknowledgement.error or acknowledgement.code
-        return Reply(raw=raw, event=self._event(acknowledgement), reason=_reason(acknowledgement), code=code)
+        return Reply(
+            raw=raw, event=self._event(acknowledgement), reason=_reason(acknowledgement), code=code,
+            said_at=acknowledgement.said_at,
+        )  # fmt: skip
 
     async def close(self) -> None:
         """Hang up."""

@@ -152,8 +152,15 @@ def fixture(message: str, out: Path, force: bool, site: Path) -> None:
     when = datetime.fromtimestamp(first.at if first else detail.line.received_at, UTC)
     when = ((first and first.encoded and moment(first.encoded)) or when) + moved
     focus = past.message.focus if past else None
-    known = bool(first and first.known)
-    for line in _test(plan, made, when, focus, known=known, given=_inside(site, out)):
+    note = first.note if first else None
+    if note is not None and "values" not in note:
+        click.echo("# the rules of its kind held it back or refused it: there is nothing of the mapping to test")
+        return
+    conditions = Given(
+        now=when, control_id=control_id(), destination=next(iter(plan["destinations"])), focus=focus,
+        known=bool(first and first.known), values=note["values"] if note is not None else {},
+    )  # fmt: skip
+    for line in _test(plan, made, conditions, given=_inside(site, out)):
         click.echo(line)
 
 
@@ -193,11 +200,9 @@ def _inside(site: Path, file: Path) -> str:
         return f"samples/{file.name}"
 
 
-def _test(plan: dict[str, Any], sample: bytes, when: datetime, focus: int | None, known: bool, given: str) -> list[str]:
+def _test(plan: dict[str, Any], sample: bytes, conditions: Given, given: str) -> list[str]:
     """Return the lines of a test that says what the mapping that runs makes of the sample."""
     transformer = registry.load("transformer", plan["transformer"])(plan)
-    name = next(iter(plan["destinations"]))
-    conditions = Given(now=when, control_id=control_id(), destination=name, focus=focus, known=known)
     try:
         result: Transformed | Filtered = transformer.transform(transformer.load(sample), conditions)
         if isinstance(result, Filtered):
@@ -206,12 +211,14 @@ def _test(plan: dict[str, Any], sample: bytes, when: datetime, focus: int | None
             expect = f"{{ action: {result.action} }}"
     except Problems as problems:
         expect = f"{{ error: {problems.problems[0].code} }}"
-    several = [f"    destination: {name}"] if len(plan["destinations"]) > 1 else []
+    several = [f"    destination: {conditions.destination}"] if len(plan["destinations"]) > 1 else []
+    values = ", ".join(f"{name}: {value}" for name, value in conditions.values.items())
     return [
         "  - name: say in a sentence what this sample shows",
         f"    given: {given}",
-        f"    now: {when.replace(microsecond=0).isoformat()}",
-        *(["    known: true"] if known else []),
+        f"    now: {conditions.now.replace(microsecond=0).isoformat()}",
+        *(["    known: true"] if conditions.known and not values else []),
+        *([f"    values: {{ {values} }}"] if values else []),
         *several,
         f"    expect: {expect}",
     ]

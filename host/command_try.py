@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import orjson
 
 from channels import registry
+from channels.kind import Go, Hold, Kind, Occasion, Wait
 from host.command_line import EXIT_FINDINGS, Failure, complete_channel, json_option, print_json, site_option, suggestion
 from host.command_site import channel_file, now_option, problem_as_json
 from messages.identity import control_id
 from messages.problem import Problems
 from transformers import er7
-from transformers.base import Filtered, Given, Transformed
+from transformers.base import Facts, Filtered, Given, Transformed
 from transformers.er7 import parse
 from transformers.mapping_follow import follow
 
@@ -74,6 +76,10 @@ class _Trial:
         self._destinations = destinations
         self._now = now
         self._known = known
+        name = plan.get("kind")
+        self._kind: Kind | None = (
+            registry.load("channel", name)(plan["transformer"], plan["settings"]) if name else None
+        )
 
     def results(self, body: bytes, *, explain: bool) -> Iterator[dict[str, Any]]:
         """Yield one result for each message and destination.
@@ -86,16 +92,33 @@ class _Trial:
         if not admissions:
             raise Problems.one("NO_CHANNEL", "this channel does not take this message")
         for admission in admissions:
+            said = self._asked(admission.facts)
             for name in self._destinations:
                 given = Given(
-                    now=self._now, control_id=control_id(), destination=name, focus=admission.focus, known=self._known
+                    now=self._now, control_id=control_id(), destination=name, focus=admission.focus, known=self._known,
+                    values=said.values if isinstance(said, Go) else {},
+                )  # fmt: skip
+                result: Transformed | Filtered = (
+                    Filtered(reason=said.reason)
+                    if isinstance(said, Hold)
+                    else self._transformer.transform(document, given)
                 )
-                result: Transformed | Filtered = self._transformer.transform(document, given)
                 if isinstance(result, Filtered):
                     yield {"destination": name, "filtered": result.reason}
                 else:
                     rules = {"rules": self._rules(document, given, result.encoded)} if explain else {}
                     yield {"destination": name, "action": result.action, "message": _text(result.encoded)} | rules
+
+    def _asked(self, facts: Facts) -> Go | Hold | Wait | None:
+        """Return what the rules of the channel's kind say of a message about something that nothing is known of."""
+        if self._kind is None:
+            return None
+        self._kind.at_door(facts, None)
+        occasion = Occasion(
+            now=self._now.timestamp(), delivery=0, remembered=lambda _: None, elsewhere=lambda *_: None,
+            is_open=lambda _: False,
+        )  # fmt: skip
+        return self._kind.before_mapping(facts, None, occasion)
 
     def _rules(self, document: Any, given: Given, encoded: bytes) -> list[dict[str, Any]]:
         """Return each rule at work, in the order of the message; a transformer without such a plan gives none."""
@@ -113,7 +136,11 @@ class _Trial:
 
 
 def _text(encoded: bytes) -> str:
-    """Return what is sent as text: HL7 by its own MSH-18, anything else as UTF-8."""
+    """Return what is sent as text: HL7 by its own MSH-18, DICOM as its attributes, anything else as UTF-8."""
+    if encoded[128:132] == b"DICM":
+        from transformers.dicom_dataset import decoded  # noqa: PLC0415  # pydicom only where DICOM is shown
+
+        return orjson.dumps(decoded(encoded), option=orjson.OPT_INDENT_2).decode()
     charset = parse(encoded).charset if encoded.startswith(b"MSH") else "utf-8"
     return encoded.decode(charset, "replace")
 

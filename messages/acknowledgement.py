@@ -6,6 +6,7 @@ Sources: HL7 v2.5.1 chapter 2, 2.9.2 (original mode) and 2.9.3 (enhanced mode), 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from messages.lifecycle import Event
 
@@ -35,6 +36,8 @@ class Acknowledgement:
     text: str
     #: The receiver's own code of what is wrong (ERR-5.1), or HL7's (ERR-3.1); empty where it says none.
     error: str = ""
+    #: MSH-7 where it says its offset: when the receiver answered, by its own clock; seconds since 1970-01-01 UTC.
+    said_at: float | None = None
 
 
 def read_acknowledgement(reply: bytes, control_id: str) -> Acknowledgement:
@@ -57,7 +60,18 @@ def read_acknowledgement(reply: bytes, control_id: str) -> Acknowledgement:
     if code not in ACKNOWLEDGMENT_CODES:
         raise UnreadableAcknowledgement("MSA-1 is not in HL7 table 0008")
     errors = [segment.split(separator) for segment in segments if segment[:4] == b"ERR" + separator]
-    return Acknowledgement(code, ACKNOWLEDGMENT_CODES[code], _text(fields, errors), _error(errors, reply[4:5]))
+    said_at = _moment(segments[0].split(separator, 7)[6:7])
+    return Acknowledgement(code, ACKNOWLEDGMENT_CODES[code], _text(fields, errors), _error(errors, reply[4:5]), said_at)
+
+
+def _moment(given: list[bytes]) -> float | None:
+    """Return a TS that says its offset (HL7 v2.5.1 chapter 2A, YYYYMMDDHHMMSS[.S]+ZZZZ); None for any other."""
+    text = given[0].decode("ascii", "replace") if given else ""
+    try:
+        found = datetime.fromisoformat(f"{text[:8]}T{text[8:]}")
+    except ValueError:
+        return None
+    return found.timestamp() if found.tzinfo is not None else None
 
 
 def _text(msa: list[bytes], errors: list[list[bytes]]) -> str:

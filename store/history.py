@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
 from messages.lifecycle import Event
 from messages.message import Message
+from messages.subject import Memory
+from store import subjects
 from store.connection import Connection
 from store.queries import DESTINATIONS
 
@@ -35,6 +37,8 @@ class Mapped:
     #: The bytes that were made, with their control id; None when there are none.
     encoded: bytes | None
     control_id: str | None
+    #: What the rules of its channel's kind said of it; None where it has no kind.
+    note: Memory | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +140,7 @@ def _mapped(connection: Connection, delivery: int, destination: str) -> Mapped |
     return Mapped(
         delivery=delivery, destination=destination, event=Event(event), at=at, reason=reason, revision=revision,
         known=bool(known), action=action, encoded=encoded, control_id=control_id,
+        note=subjects.note_of(connection, delivery),
     )  # fmt: skip
 
 

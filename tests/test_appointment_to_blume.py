@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from host.site import kinds
 from messages.lifecycle import Event
 from simulators.omegaai import OmegaAI
 from tests.fhir_sender_kit import deliver
@@ -24,7 +25,7 @@ MAPPING = SITE / "examples/appointment-to-blume.yaml"
 
 @pytest.fixture(scope="module")
 def checked():
-    return check_mapping(MAPPING, load_site(SITE, {}))
+    return check_mapping(MAPPING, load_site(SITE, {}, kinds()))
 
 
 def test_the_mapping_has_no_problem(checked):

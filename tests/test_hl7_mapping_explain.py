@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from host.site import kinds
 from transformers.base import Given, Transformed
 from transformers.hl7_mapping_examples import at, changed
 from transformers.hl7_to_fhir import compile_plan
@@ -22,7 +23,7 @@ SAMPLES = sorted(path.name for path in (SHIPPED / "samples").glob("powerserver-*
 @pytest.fixture(scope="module")
 def plan():
     path = next(SHIPPED.rglob("appointment-to-blume.yaml"))
-    checked = check_mapping(path, load_site(SHIPPED, {}))
+    checked = check_mapping(path, load_site(SHIPPED, {}, kinds()))
     assert checked.plan is not None, "\n".join(map(str, checked.problems))
     return checked.plan
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from host.site import mapping_files
+from host.site import kinds, mapping_files
 from transformers.base import Given, Transformed
 from transformers.er7 import parse, written
 from transformers.fhir_to_hl7 import compile_plan
@@ -26,13 +26,13 @@ SAMPLES = sorted(path.name for path in (SHIPPED / "samples").glob("appointment-*
 
 def covered(folder: Path, edit=lambda text: text):
     (folder / "m.yaml").write_text(edit((SHIPPED / "appointment-to-powerserver.yaml").read_text()))
-    checked = check_mapping(folder / "m.yaml", load_site(SHIPPED, {}))
+    checked = check_mapping(folder / "m.yaml", load_site(SHIPPED, {}, kinds()))
     assert checked.plan is not None, "\n".join(map(str, checked.problems))
     return coverage(checked.plan, [result.trace for result in run_tests(checked, SHIPPED)], SHIPPED)
 
 
 def plan():
-    checked = check_mapping(SHIPPED / "appointment-to-powerserver.yaml", load_site(SHIPPED, {}))
+    checked = check_mapping(SHIPPED / "appointment-to-powerserver.yaml", load_site(SHIPPED, {}, kinds()))
     assert checked.plan is not None
     return checked.plan
 
@@ -42,7 +42,7 @@ CHANNELS = [*mapping_files(SHIPPED), *SHIPPED.glob("examples/*.yaml")]
 
 @pytest.mark.parametrize("path", sorted(CHANNELS), ids=lambda path: path.stem)
 def test_the_tests_of_a_shipped_mapping_touch_all_of_it(path):
-    checked = check_mapping(path, load_site(SHIPPED, {}))
+    checked = check_mapping(path, load_site(SHIPPED, {}, kinds()))
     assert checked.plan is not None
     if checked.plan["transformer"] not in FOLLOWED:
         pytest.skip("its transformer has no rules of a map")
@@ -59,7 +59,7 @@ def test_without_a_test_what_it_alone_touches_is_missing_from_hl7_to_fhir_too(tm
     head, tests = text.split("\ntests:\n")
     kept = [one for one in tests.split("\n\n") if "powerserver-cancel.hl7" not in one]
     (tmp_path / "m.yaml").write_text(head + "\ntests:\n" + "\n\n".join(kept) + "\n")
-    checked = check_mapping(tmp_path / "m.yaml", load_site(SHIPPED, {}))
+    checked = check_mapping(tmp_path / "m.yaml", load_site(SHIPPED, {}, kinds()))
     found = coverage(checked.plan, [result.trace for result in run_tests(checked, SHIPPED)], SHIPPED)
 
     missing = {(kind, item.text) for kind, item in found.missing()}
@@ -72,8 +72,8 @@ def test_without_a_test_what_it_alone_touches_is_missing_from_hl7_to_fhir_too(tm
     [
         ("a woman is F", "rows in rules", "the row female of the table in the rule"),
         ("a cancellation for maintenance", "rows of tables/cancellations.csv", "the row maint"),
-        ("an arrival is PowerServer's own news", "lines of the route", "the line"),
-        ("an arrival is PowerServer's own news", "conditions", "the condition being true"),
+        ("what was entered in error in Blume is deleted in PowerServer", "lines of the route", "the line"),
+        ("what was entered in error in Blume is deleted in PowerServer", "conditions", "the condition being true"),
     ],
 )
 def test_without_a_test_what_it_alone_touches_is_missing(tmp_path, test, kind, missing):
@@ -101,7 +101,7 @@ def test_a_row_is_missing_at_its_line_of_the_table(tmp_path):
     site = shutil.copytree(SHIPPED, tmp_path / "mappings")
     table = site / "tables" / "resources.csv"
     table.write_text(table.read_text() + "BLUME US,US,yes,BLUME TEST,BLUME US\n")
-    checked = check_mapping(site / "appointment-to-powerserver.yaml", load_site(site, {}))
+    checked = check_mapping(site / "appointment-to-powerserver.yaml", load_site(site, {}, kinds()))
     found = coverage(checked.plan, [result.trace for result in run_tests(checked, site)], site)
 
     ((kind, item),) = found.missing()

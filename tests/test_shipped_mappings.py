@@ -57,7 +57,7 @@ def test_the_appointment_messages_are_byte_for_byte_those_agreed(checked, name, 
     document = transformer.check((SITE / f"samples/appointment-{name}.json").read_bytes())
     (admission,) = transformer.admit(document)
     about = Given(
-        now=NOW, control_id=control_id, destination="powerserver", focus=admission.focus, known=name != "request"
+        now=NOW, control_id=control_id, destination="powerserver", focus=admission.focus, values={"change": action}
     )
 
     result = transformer.transform(document, about)
@@ -108,7 +108,7 @@ def is_fit_or_says_why(folder: Path, site: Path, text: str) -> None:
     path = folder / "mutant.yaml"
     path.write_text(text, newline="")
 
-    checked = check_mapping(path, load_site(site, {}), "mutant.yaml")
+    checked = check_mapping(path, load_site(site, {}, kinds()), "mutant.yaml")
 
     lines = checked.source.count("\n") + 1
     for problem in checked.problems:

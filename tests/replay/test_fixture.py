@@ -166,19 +166,19 @@ def test_the_command_writes_a_sample_and_a_test_that_passes(running):
     assert (tested.code, tested.out.count("ok ")) == (0, 1), tested.out
 
 
-def test_the_test_says_what_was_known_and_what_was_filtered_or_parked(running):
+def test_the_test_says_what_the_rules_of_the_kind_said_and_what_was_parked(running):
     def ended(appointment):
         appointment["status"] = "entered-in-error"
 
-    known, filtered, parked = running.deliver(
+    asked, held, parked = running.deliver(
         bundle(1), bundle(2, Appointment=ended), bundle(3, HealthcareService=lambda s: s.update(name="BLUME XA"))
     )
     said = {}
-    for name, message in (("known", known), ("filtered", filtered), ("parked", parked)):
+    for name, message in (("asked", asked), ("held", held), ("parked", parked)):
         said[name] = running.command("mapping", "fixture", message, "--out", running.folder / f"{name}.json").out
 
-    assert "known: true" not in said["known"]
-    assert 'expect: { filtered: "entered in error in Blume" }' in said["filtered"]
+    assert "    values: { change: request, state: REQUESTED }" in said["asked"]
+    assert "the rules of its kind held it back" in said["held"]
     assert "expect: { error: RESOURCE_UNKNOWN }" in said["parked"]
 
 

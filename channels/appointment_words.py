@@ -1,0 +1,60 @@
+"""The facts that the rules of an appointment look at, and the names that a mapping gets of them, by direction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from channels.appointment_states import Change, State
+from transformers.base import Fact, KindWords
+
+_STATES = tuple(str(state) for state in State)
+_OF_BLUME = ("request", "reschedule", "confirm", "cancel", "no_show", "modify", "delete")
+_OF_POWERSERVER = tuple(str(change) for change in Change if change not in _OF_BLUME)
+
+_BOTH: dict[str, Fact] = {
+    "start": Fact(help="when it begins: an instant", required=True),
+    "end": Fact(help="when it ends: an instant"),
+    "minutes": Fact(help="how long it lasts; counts before end"),
+    "resource": Fact(help="the resource's name", required=True),
+    "organization": Fact(help="whose table of statuses counts"),
+}
+
+WORDS: Mapping[str, KindWords] = {
+    "fhir-to-hl7": KindWords(
+        facts={
+            "placer": Fact(help="Blume's number of the appointment", required=True),
+            "filler": Fact(help="PowerServer's number of the appointment, where Blume has it"),
+            "status": Fact(help="Appointment.status", required=True),
+            "response": Fact(help="AppointmentResponse.participantStatus of the patient, where one comes with it"),
+            "modified": Fact(help="Appointment.meta.lastUpdated", required=True),
+            "order": Fact(help="the placer's numbers of its orders", many=True),
+            "other": Fact(help="whatever else is sent to PowerServer: a change of it is an S14", many=True),
+            "books": Fact(help="true where a resource is to be booked: one with a blocker takes none (resource-sync)"),
+            "facility": Fact(help="PowerServer's facility of the resource"),
+            **_BOTH,
+        },
+        gives={
+            "change": ("what the patient did", _OF_BLUME),
+            "state": ("the appointment's state once PowerServer accepts it", _STATES),
+            "parent": ("Blume's number of the ended appointment that this request comes after", None),
+            "parent_filler": ("PowerServer's number of it", None),
+        },
+    ),
+    "hl7-to-fhir": KindWords(
+        facts={
+            "filler": Fact(help="PowerServer's number of the appointment", required=True),
+            "placer": Fact(help="Blume's number, where PowerServer has it", required=True),
+            "event": Fact(help="MSH-9.2"),
+            "order_control": Fact(help="ORC-1"),
+            "status": Fact(help="the state that PowerServer's status means", required=True),
+            "priority": Fact(help="the priority, wherever it stands", many=True),
+            "said_at": Fact(help="MSH-7: an instant", required=True),
+            **_BOTH,
+        },
+        gives={
+            "change": ("what PowerServer did", _OF_POWERSERVER),
+            "state": ("the appointment's state from now on", _STATES),
+            "status": ("Appointment.status of that state, by the organization's table", None),
+        },
+    ),
+}
