@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from transformers import mapping_model
+from transformers.dicom_formats import DICOM_FORMATS
+from transformers.dicom_objects import OBJECTS
 from transformers.formats import FORMATS
 from transformers.mapping_check import check_mapping
 from transformers.mapping_file import parse
@@ -75,3 +77,21 @@ def test_the_fragment_stands_for_its_lines_in_the_whole_file(tmp_path):
 
     assert list(map(str, checked.problems)) == []
     assert [result.differences for result in run_tests(checked, site)] == [()]
+
+
+def test_the_example_to_dicom_is_fit_to_run_and_passes_its_test(tmp_path):
+    site = Path(shutil.copytree(HOUSE / "mappings", tmp_path / "mappings"))
+    text = (site / "site.yaml").read_text()
+    if "\n  pacs:" not in text:
+        (site / "site.yaml").write_text(text.replace("stations:\n", "stations:\n  pacs: { host: 127.0.0.1 }\n", 1))
+    (site / "example.yaml").write_text(re.search(r"```yaml fhir-to-dicom\n(.*?)```", PAGE, re.DOTALL)[1])
+
+    checked = check_mapping(site / "example.yaml", load_site(site, {}))
+
+    assert list(map(str, checked.problems)) == []
+    assert [result.differences for result in run_tests(checked, site)] == [()]
+
+
+@pytest.mark.parametrize("name", [*DICOM_FORMATS, *OBJECTS, "object", "sop_class"])
+def test_every_word_to_dicom_is_explained(name):
+    assert f"`{name}`" in PAGE

@@ -36,8 +36,8 @@ def hold(  # noqa: PLR0913 - what is put where, by which rule
         inner = next((line[2] for line in lines if line[2] is not None), None)
         if inner is None:
             element = fhir_model.element(held.type, name)
-            assert element is not None  # noqa: S101 - the target was checked
-            inner = Held(element.types[0], where, f"{held.name}.{name}")
+            # The target was checked: what FHIR does not know is a sequence of DICOM.
+            inner = Held(element.types[0] if element else "SQ", where, f"{held.name}.{name}")
         lines.append((actions, certain, inner, where))
         held = inner
     held.parts.setdefault(steps[-1][0], []).append((actions, certain, inside, where))

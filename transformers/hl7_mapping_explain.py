@@ -42,7 +42,7 @@ def _walk(value: Any, path: str, places: dict[int, str]) -> None:
     if isinstance(value, dict):
         places[id(value)] = path
         for name, inner in value.items():
-            _walk(inner, f"{path}.{name}", places)
+            _walk(inner, f"{path}.{name}" if path else name, places)
     elif isinstance(value, list):
         for number, item in enumerate(value):
             _walk(item, _numbered(path, number), places)
@@ -57,7 +57,7 @@ def _explained(applied: Applied, places: Mapping[int, str]) -> list[Explained]:
     steps = [name for name, _ in plan["to"]]
     around = places.get(id(applied.into))
     # What was merged into an object that was there before keeps the name that the file gives it.
-    target = ".".join([around, *steps]) if steps and around else plan["name"]
+    target = ".".join([*([around] if around else []), *steps]) if steps and around is not None else plan["name"]
     found = tuple(_hl7(value) for value in applied.found)
     gave = [("(removed)" if value is DELETED else _words(value)) for value in applied.gave]
     common: dict[str, Any] = {

@@ -15,19 +15,7 @@ from messages.problem import Problem, Problems
 from transformers import er7, fhir_validation, unmapped
 from transformers.base import Admission, Facts, Filtered, Given, Transformed
 from transformers.hl7_scope import Loop, Scope, first, grouped
-from transformers.hl7_values import (
-    DELETED,
-    Give,
-    Plan,
-    Run,
-    condition,
-    problem,
-    rule,
-    source,
-    source_values,
-    text,
-    texts,
-)
+from transformers.hl7_values import DELETED, Give, Plan, Run, condition, problem, rule, source, text, texts, values_of
 
 #: Name of the transformer in a mapping file, and of its plug-in.
 KIND = "hl7-to-fhir"
@@ -183,7 +171,7 @@ class Hl7ToFhir:
         line = self._line(run)
         action = line.plan["do"]
         if action is None:
-            return _not_sent(line.plan)
+            return not_sent(line.plan)
         envelope = self._envelope(run, given, action)
         if run.problems:
             raise Problems(run.problems)
@@ -209,7 +197,7 @@ class Hl7ToFhir:
             part = self._plan["destinations"][given.destination]
 
             def watch(plan: Plan, scope: Scope, into: Json, gave: list[Any]) -> None:
-                found.rules.append(Applied(plan, source_values(plan, run, scope), gave, into, _items(into, plan["to"])))
+                found.rules.append(Applied(plan, values_of(plan, run, scope), gave, into, _items(into, plan["to"])))
 
             self._fill(self._maps[part["map"]], run, run.root, found.body, watch)
             for parameter, name in part["find"]:
@@ -395,7 +383,8 @@ def _findings(body: Json, part: Plan, *, whole: bool) -> list[Problem]:
     return found
 
 
-def _not_sent(line: Plan) -> Filtered:
+def not_sent(line: Plan) -> Filtered:
+    """Return what a line of the route says that has no action; raises Problems where it says error."""
     if line["filter"] is not None:
         return Filtered(reason=f"{line['filter']} ({line['at']})")
     raise Problems([problem(line["code"] or "E308", line["error"], line)])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from messages.problem import Place, Problem, Unmapped
+from transformers import dicom_formats
 from transformers.fhir_formats import FHIR_FORMATS, Context
 from transformers.fhir_path import compile_test, compile_values
 from transformers.format import Repetition, UnknownCode
@@ -69,7 +70,7 @@ def source(plan: Any) -> Give:
     return lambda _, scope: [DELETED if is_null(one) else one for one in read(scope, path, every=every)]
 
 
-def source_values(plan: Plan, run: Run, scope: Scope) -> list[Any]:
+def values_of(plan: Plan, run: Run, scope: Scope) -> list[Any]:
     """Return what the sources of a rule give, before any conversion: of the first that gives something."""
     return next((found for one in plan.get("from", ()) if (found := source(one)(run, scope))), [])
 
@@ -137,7 +138,7 @@ def rule(plan: Plan, tables: Plan) -> Give:
 
 
 def _converter(plan: Plan, tables: Plan) -> Callable[[Run, Scope, list[Any]], list[Any]]:
-    one = _formatted(plan, tables) if "as" in plan else _looked_up(plan) if "cells" in plan else _plain(plan)
+    one = _single(plan, tables)
     joined = plan.get("as") == "lines"
     name = plan.get("name", "")
 
@@ -164,6 +165,15 @@ def _converter(plan: Plan, tables: Plan) -> Callable[[Run, Scope, list[Any]], li
     return convert
 
 
+def _single(plan: Plan, tables: Plan) -> Callable[[Run, Scope, Any], Any]:
+    """Return what converts one value: by a table, a format of DICOM or of FHIR, or not at all."""
+    if "cells" in plan:
+        return _looked_up(plan)
+    if "vr" in plan:
+        return _dicom(plan)
+    return _formatted(plan, tables) if "as" in plan else _plain(plan)
+
+
 def _missing(unknown: UnknownCode) -> tuple[Unmapped, ...]:
     """Return the code that a table has no row for, as the store keeps it."""
     if not unknown.code:
@@ -171,6 +181,11 @@ def _missing(unknown: UnknownCode) -> tuple[Unmapped, ...]:
     file = unknown.table.rpartition(".")[0] or unknown.table
     table = unknown.table.removeprefix("of ") if unknown.table.startswith("of ") else f"tables/{file}.csv"
     return (Unmapped(table=table, code=unknown.code),)
+
+
+def _dicom(plan: Plan) -> Callable[[Run, Scope, Any], Any]:
+    write = dicom_formats.converter(plan)
+    return lambda run, _, value: write(value, run.zone)
 
 
 def _plain(plan: Plan) -> Callable[[Run, Scope, Any], Any]:

@@ -16,18 +16,21 @@ from pydantic import BaseModel
 from messages.problem import Place, Problem, Problems
 from transformers import (
     fhir_mapping_check,
+    fhir_to_dicom,
     fhir_to_fhir,
     fhir_to_fhir_check,
     fhir_to_hl7,
     form_mapping_check,
+    form_to_dicom,
     form_to_hl7,
     hl7_mapping_check,
     hl7_to_fhir,
     mapping_fragments,
 )
 from transformers import mapping_shape as shape
+from transformers.dicom_mapping_model import DicomMapping
 from transformers.fhir_to_fhir_model import FhirMapping as PairMapping
-from transformers.form_mapping_model import FormMapping
+from transformers.form_mapping_model import FormDicomMapping, FormMapping
 from transformers.hl7_mapping_model import Hl7Mapping
 from transformers.mapping_desk import Desk
 from transformers.mapping_examples import Example, examples
@@ -44,11 +47,19 @@ class Direction:
     plan: Callable[[Desk, Any, set[Steps]], dict[str, Any]]
 
 
+def _to_dicom(desk: Desk, mapping: Any, left_out: set[Steps]) -> dict[str, Any]:
+    from transformers import dicom_mapping_check  # noqa: PLC0415  # pydicom only where a file writes DICOM
+
+    return dicom_mapping_check.plan(desk, mapping, left_out)
+
+
 #: By the name of the transformer. A file that names another one is read as if it named none; then its plug-in's own.
 DIRECTIONS: Mapping[str, Direction] = {
     fhir_to_hl7.KIND: Direction(FhirMapping, fhir_mapping_check.plan),
     hl7_to_fhir.KIND: Direction(Hl7Mapping, hl7_mapping_check.plan),
     form_to_hl7.KIND: Direction(FormMapping, form_mapping_check.plan),
+    fhir_to_dicom.KIND: Direction(DicomMapping, _to_dicom),
+    form_to_dicom.KIND: Direction(FormDicomMapping, form_mapping_check.dicom_plan),
     fhir_to_fhir.KIND: Direction(PairMapping, fhir_to_fhir_check.plan),
 }
 

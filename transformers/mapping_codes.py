@@ -139,6 +139,12 @@ CODES: Mapping[str, Explanation] = _codes(
         '{ when: "%known and …", error: …, at: door }',
         "Take at: door away; the error then parks the message, and a follow-up channel can tell the sender.",
     ),
+    (
+        "E164",
+        "A destination's profile does not say which messages are sent.",
+        "profile: fragments/pid.yaml",
+        "Name a fragment with message: and map:.",
+    ),
     ("E160", "There is no such fragment.", "use: fragments/pdi.yaml", "Correct the name, or write the file."),
     (
         "E161",
@@ -294,6 +300,49 @@ CODES: Mapping[str, Explanation] = _codes(
         "A table is read backwards, and one name stands for two systems.",
         "two rows of authorities.csv with the namespace BLUME",
         "Give each system a name of its own.",
+    ),
+    # -- to DICOM --------------------------------------------------------------------------------------------------
+    (
+        "E700",
+        "A keyword or tag that DICOM does not have (PS3.6).",
+        "PatientsName: { from: … }",
+        "Write the attribute's keyword, such as PatientName, or its tag, such as (0010,0010).",
+    ),
+    (
+        "E701",
+        "A text that is no value of the attribute's representation (PS3.5, 6.2).",
+        "Modality: { value: ct }",
+        "Write it as the representation asks: a CS in capitals, a DA as 20251201, a UI of digits and dots.",
+    ),
+    (
+        "E702",
+        "An attribute that the host writes: the class, the character set, file meta information.",
+        "SOPClassUID: { value: … }",
+        "Take the line away; object: or sop_class: of the destination says the class.",
+    ),
+    (
+        "E703",
+        "An attribute that DICOM has retired.",
+        "OtherPatientIDs: { from: … }",
+        "Use what has taken its place, if the receiver knows it.",
+    ),
+    (
+        "E704",
+        "An attribute that the object must have with a value (type 1), and no line writes it.",
+        "object: encapsulated-pdf without SeriesInstanceUID",
+        "Map it. What may be empty (type 2) the host writes by itself.",
+    ),
+    (
+        "E705",
+        "An attribute that must have a value, and its line may give nothing.",
+        "StudyInstanceUID: { from: … }",
+        "Say required: true, so that such a message is parked, or give a default.",
+    ),
+    (
+        "E706",
+        "A destination whose object is none, or has a SOP class of its own.",
+        "object: pdf",
+        "Write worklist-item, encapsulated-pdf, or attributes with sop_class.",
     ),
     # -- a channel's kind ------------------------------------------------------------------------------------------
     (

@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from transformers import fhir_to_fhir, fhir_to_hl7, form_to_hl7, hl7_mapping_explain, hl7_to_fhir, mapping_explain
+from transformers import (
+    fhir_to_dicom,
+    fhir_to_fhir,
+    fhir_to_hl7,
+    form_to_dicom,
+    form_to_hl7,
+    hl7_mapping_explain,
+    hl7_to_fhir,
+    mapping_explain,
+)
 from transformers.base import Given
 from transformers.mapping_explain import Trace
 
 
+def _to_dicom(plan: Mapping[str, Any], document: Any, given: Given) -> Trace:
+    return hl7_mapping_explain.traced(fhir_to_dicom.compile_plan(plan), plan, document, given)
+
+
 def _from_fhir(plan: Mapping[str, Any], document: Any, given: Given) -> Trace:
     return hl7_mapping_explain.traced(fhir_to_fhir.compile_plan(plan), plan, document, given)
+
+
+def _form_to_dicom(plan: Mapping[str, Any], document: Any, given: Given) -> Trace:
+    return hl7_mapping_explain.traced(form_to_dicom.FormToDicom(plan), plan, document, given)
 
 
 def _with_document(plan: Mapping[str, Any], document: Any, given: Given) -> Trace:
@@ -23,6 +40,8 @@ FOLLOWED: Mapping[str, Callable[[Mapping[str, Any], Any, Given], Trace]] = {
     fhir_to_hl7.KIND: mapping_explain.trace,
     hl7_to_fhir.KIND: hl7_mapping_explain.trace,
     form_to_hl7.KIND: _with_document,
+    fhir_to_dicom.KIND: _to_dicom,
+    form_to_dicom.KIND: _form_to_dicom,
     fhir_to_fhir.KIND: _from_fhir,
 }
 

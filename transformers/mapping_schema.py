@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from transformers import fhir_to_hl7
+from transformers.dicom_formats import DICOM_FORMATS
 from transformers.fhir_formats import FHIR_FORMATS
 from transformers.formats import FORMATS
 from transformers.mapping_check import DIRECTIONS
@@ -66,7 +67,7 @@ def _as_editors_see(schema: Any, *, variables: bool) -> Any:
         found["anyOf"] = found.pop("oneOf")
         found.pop("discriminator", None)
     if "enum" not in found.get("properties", {}).get("as", {"enum": ()}):
-        format_: dict[str, Any] = {"enum": sorted({*FORMATS, *FHIR_FORMATS})}
+        format_: dict[str, Any] = {"enum": sorted({*FORMATS, *FHIR_FORMATS, *DICOM_FORMATS})}
         options = {"type": "object", "properties": {"format": format_}, "required": ["format"]}
         found["properties"]["as"] = {"anyOf": [format_, options]} | _described(found["properties"]["as"])
     map_ = found.get("properties", {}).get("map")

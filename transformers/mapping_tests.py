@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import Any, ClassVar
 
 from messages.problem import Place, Problem, Problems
 from transformers import (
+    fhir_to_dicom,
     fhir_to_fhir,
     fhir_to_fhir_examples,
     fhir_validation,
+    form_to_dicom,
     form_to_hl7,
     hl7_mapping_examples,
     hl7_tables,
@@ -38,6 +40,21 @@ CONTROL_ID = "00000000000000000000"
 _PDF = re.compile(r"(?<=\^Base64\^)(JVBERi0)[A-Za-z0-9+/=]*")
 #: Written anew at each run: no test compares them with a stored message.
 _MASKED = frozenset({"MSH-7", "MSH-10"})
+
+
+def _to_dicom(*arguments: Any) -> tuple[tuple[str, ...], Trace]:
+    from transformers import dicom_mapping_examples  # noqa: PLC0415  # pydicom only where a file writes DICOM
+
+    return dicom_mapping_examples.run(*arguments)
+
+
+#: What runs a test, by the name of the transformer: gives what is not as expected, and the trace. HL7's are run here.
+RUNNERS: Mapping[str, Callable[[Mapping[str, Any], Example, Path, datetime], tuple[tuple[str, ...], Trace]]] = {
+    hl7_to_fhir.KIND: hl7_mapping_examples.run,
+    fhir_to_fhir.KIND: fhir_to_fhir_examples.run,
+    fhir_to_dicom.KIND: _to_dicom,
+    form_to_dicom.KIND: _to_dicom,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,22 +86,15 @@ def run_tests(checked: Checked, folder: Path, now: datetime | None = None) -> li
     """
     if checked.plan is None:
         return []
-    if checked.plan["transformer"] == hl7_to_fhir.KIND:
-        return [_run_hl7(checked.plan, example, folder, now) for example in checked.tests]
-    if checked.plan["transformer"] == fhir_to_fhir.KIND:
-        return [_run_fhir(checked.plan, example, folder, now) for example in checked.tests]
+    run = RUNNERS.get(checked.plan["transformer"])
+    if run is not None:
+        return [_result(example, *run(checked.plan, example, folder, now or NOON)) for example in checked.tests]
     plan = checked.plan
     transformer = FormToHl7(plan) if plan["transformer"] == form_to_hl7.KIND else compile_plan(plan)
     return [_run(plan, transformer, example, folder, now or NOON) for example in checked.tests]
 
 
-def _run_hl7(plan: Mapping[str, Any], example: Example, folder: Path, now: datetime | None) -> TestResult:
-    differences, seen = hl7_mapping_examples.run(plan, example, folder, now or NOON)
-    return TestResult(name=example.name, place=example.place, differences=differences, trace=seen)
-
-
-def _run_fhir(plan: Mapping[str, Any], example: Example, folder: Path, now: datetime | None) -> TestResult:
-    differences, seen = fhir_to_fhir_examples.run(plan, example, folder, now or NOON)
+def _result(example: Example, differences: tuple[str, ...], seen: Trace) -> TestResult:
     return TestResult(name=example.name, place=example.place, differences=differences, trace=seen)
 
 
