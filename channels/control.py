@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from channels import job_control, job_starter
+from channels.job_control import JobAct, NoSuchJob
+from channels.job_control import allowed as allowed_acts
 from messages.lifecycle import Event, Status
 from messages.message import Step
 from store import directory, reads
@@ -14,6 +16,8 @@ from store.jobs import NewJob
 from store.steps import apply_step
 from store.store import Store
 from store.writer import Work
+
+__all__ = ["ACTS", "Act", "Control", "JobAct", "NoSuchChannel", "NoSuchJob", "NoSuchMessage", "Outcome", "allowed_acts"]
 
 T = TypeVar("T")
 Act = Literal["retry", "reprocess", "cancel"]

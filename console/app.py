@@ -24,8 +24,10 @@ from console import (
     pages_account,
     pages_channels,
     pages_health,
+    pages_jobs,
     pages_messages,
     pages_refused,
+    pages_shares,
     pages_sign_in,
     status,
     words,
@@ -40,8 +42,10 @@ PAGES = (
     pages_account,
     pages_channels,
     pages_health,
+    pages_jobs,
     pages_messages,
     pages_refused,
+    pages_shares,
     pages_sign_in,
 )
 

@@ -24,6 +24,8 @@ NAVIGATION = (
     Entry(endpoint="channels.page", word=_l("Channels")),
     Entry(endpoint="messages.page", word=_l("Messages")),
     Entry(endpoint="refused.page", word=_l("Refused")),
+    Entry(endpoint="shares.page", word=_l("Shares")),
+    Entry(endpoint="jobs.page", word=_l("Jobs")),
 )
 
 

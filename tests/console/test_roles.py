@@ -26,6 +26,16 @@ TABLE = {
     "GET /messages/<ulid:message_id>.json": "operator",
     "POST /messages/<ulid:message_id>/act": "operator",
     "POST /messages/<ulid:message_id>/read": "operator+bodies",
+    "GET /shares": "viewer",
+    "GET /shares.json": "viewer",
+    "GET /shares/<int:number>": "operator",
+    "GET /shares/<int:number>.json": "operator",
+    "POST /shares/<int:number>/act": "operator",
+    "GET /jobs": "viewer",
+    "GET /jobs.json": "viewer",
+    "GET /jobs/<int:number>": "operator",
+    "GET /jobs/<int:number>.json": "operator",
+    "POST /jobs/<int:number>/act": "operator",
     "GET /refused": "viewer",
     "GET /refused.json": "viewer",
     "GET /account": "viewer",
@@ -80,7 +90,7 @@ def closed(site, app):
 
 def address(site: Site, rule: str) -> str:
     values = {
-        "<name>": "study-share", "<ulid:message_id>": site.ids["refused"], "<path:filename>": "console.css",
+        "<name>": "study-share", "<ulid:message_id>": site.ids["refused"], "<path:filename>": "console.css", "<int:number>": "1",
     }  # fmt: skip
     for mark, value in values.items():
         rule = rule.replace(mark, value)
