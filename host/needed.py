@@ -11,12 +11,14 @@ from store.connection import Connection
 
 #: Runs the lanes of channels whose transformer is heavy.
 WORK = "work"
+#: The door for DICOM: started where site.yaml has it, for no channel alone.
+DICOM = "dicom"
 #: Runs study shares and pulls of priors.
 JOBS = "jobs"
 #: Connectors whose deliveries are jobs.
 _STARTS_JOBS = frozenset({"study-share", "pull-prior"})
-#: Roles that are started when a deployed channel first needs them.
-SPARE = (WORK, JOBS)
+#: Roles that are started when a deployed channel, or the site, first needs them.
+SPARE = (WORK, DICOM, JOBS)
 
 
 def roles_of(plan: Mapping[str, Any]) -> frozenset[str]:

@@ -56,6 +56,8 @@ class Assignment:
     console: dict[str, Any] = field(default_factory=dict)
     #: Days that messages are kept once they are at rest.
     retention_days: int
+    #: Settings of the door for DICOM; empty: there is none.
+    dicom: dict[str, Any] = field(default_factory=dict)
 
 
 class Process:

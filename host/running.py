@@ -95,6 +95,8 @@ class Host:
             rows = directory.channels(store.connection)
             for role in sorted(needed.roles(store.connection)):
                 self._supervisor.add(role)
+            if self.site.dicom is not None:
+                self._supervisor.add(needed.DICOM)
             self._is_deployed = True
         finally:
             store.close()
@@ -127,6 +129,7 @@ class Host:
             console={key: value for key, value in self.site.console.items() if key not in {"host", "port"}},
             folder=str(self.site.folder.resolve()),
             retention_days=self.site.retention_days,
+            dicom=dict(self.site.dicom or {}),
         )
 
     def summary(self) -> Iterator[str]:
@@ -137,6 +140,8 @@ class Host:
             yield f"channel {channel}: {what}"
         for address in self._doors.get("intake", []):
             yield f"listening on {address}"
+        for address in self._doors.get(needed.DICOM, []):
+            yield f"listening for DICOM on {address}"
         for address in self._doors.get("console", []):
             yield f"status page on http://{address}/"
 

@@ -65,7 +65,21 @@ def read_site(folder: Path) -> Site:
     if mistake is not None:
         name, text, hint = mistake
         raise Problems([Problem(code="E154", text=text, hint=hint, place=site.place(("console", name)))])
+    if mistaken := _dicom_mistakes(site):
+        raise Problems(mistaken)
     return site
+
+
+def _dicom_mistakes(site: Site) -> list[Problem]:
+    """Return what is wrong with the settings of the door for DICOM."""
+    if site.dicom is None:
+        return []
+    from connectors.dicom_listener import DicomListener  # noqa: PLC0415 - 0.4 s that only a site with DICOM needs
+
+    return [
+        Problem(code="E153", text=text, hint=hint, place=site.place(("dicom", name) if name else ("dicom",)))
+        for name, text, hint in mistakes(DicomListener, site.dicom)
+    ]
 
 
 def kinds() -> dict[str, Mapping[str, KindWords]]:

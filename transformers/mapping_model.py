@@ -351,6 +351,7 @@ class SiteFile(Part):
     console: Console = Console()
     retention: Retention = Retention()
     stations: dict[Label, dict[str, Any]] = {}
+    dicom: dict[str, Any] | None = Field(default=None, description="the door for DICOM; without it none is opened")
     values: dict[str, Any] = {}
     schedule: Schedule = Schedule()
     declared: dict[str, Declared] = {}

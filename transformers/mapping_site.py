@@ -42,6 +42,8 @@ class Site:
     schedule: Schedule
     declared: Mapping[str, Declared]
     doctor: Doctor
+    #: Settings of the door for DICOM; None: there is none.
+    dicom: Mapping[str, Any] | None = None
     #: Kinds of channels that are installed: name -> transformer -> the words of its mappings.
     kinds: Kinds = field(default_factory=dict)
 
@@ -89,6 +91,7 @@ def load_site(folder: Path, environ: Mapping[str, str], kinds: Kinds | None = No
         console=site.console.model_dump(exclude_none=True),
         retention_days=site.retention.days,
         stations=site.stations,
+        dicom=site.dicom,
         values=site.values,
         document=document,
         schedule=site.schedule,

@@ -4,16 +4,20 @@ import asyncio
 import struct
 from contextlib import asynccontextmanager, suppress
 
+from connectors import dicom_command, dicom_negotiation, dicom_pdu
 from connectors.dicom_listener import DicomListener
 from connectors.dicom_peer import DimseStation
+from connectors.dicom_station import PLAIN
 from tests.dicom.peers import US
+
+MR, CT = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.2"
 
 
 class Kept:
     """A `DicomIntake` in memory; `unavailable` raises as a store does that cannot commit."""
 
     def __init__(self):
-        self.received_ones, self.reports = [], []
+        self.received_ones, self.reports, self.remembered = [], [], []
         self.unavailable = None
 
     async def received(self, received):
@@ -28,6 +32,9 @@ class Kept:
         if self.unavailable:
             raise self.unavailable
         self.reports.append(report)
+
+    async def remember(self, transaction_uid):
+        self.remembered.append(transaction_uid)
 
     async def report_of(self, transaction_uid, within=30.0):
         """Wait for the report of a transaction."""
@@ -80,40 +87,106 @@ def ours(port, **settings):
 
 
 @asynccontextmanager
+async def _serving(enter):
+    """Run a server; give its port. At the end all its lines are closed, and what served them has ended."""
+    lines = {}
+
+    async def kept(reader, writer):
+        lines[asyncio.current_task()] = writer
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await enter(reader, writer)
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
+        del lines[asyncio.current_task()]
+
+    server = await asyncio.start_server(kept, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in lines.values():
+            writer.transport.abort()
+        await asyncio.gather(*lines)
+
+
+@asynccontextmanager
 async def cut_line(to_port, cut):
     """Run a proxy that passes whole PDUs on; `cut(n, kind)` says whether to break both sides before the n-th one.
 
     PDUs of both directions are counted together, from 1, over all connections.
     """
     seen = 0
-    tasks = set()
 
     async def passing(reader, writer, other):
         nonlocal seen
-        with suppress(OSError, asyncio.IncompleteReadError):
+        try:
             while True:
                 head = await reader.readexactly(6)
                 kind, _, length = struct.unpack(">BBL", head)
                 body = await reader.readexactly(length)
                 seen += 1
                 if cut(seen, kind):
-                    break
+                    return
                 writer.write(head + body)
                 await writer.drain()
-        for line in (writer, other):
-            line.transport.abort()
+        except (OSError, asyncio.IncompleteReadError):
+            return
+        finally:
+            for line in (writer, other):
+                line.transport.abort()
 
     async def enter(reader, writer):
         there, out = await asyncio.open_connection("127.0.0.1", to_port)
-        tasks.add(asyncio.current_task())
         await asyncio.gather(passing(reader, out, writer), passing(there, writer, out))
-        tasks.discard(asyncio.current_task())
+        with suppress(OSError):
+            await out.wait_closed()
 
-    server = await asyncio.start_server(enter, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with _serving(enter) as port:
+        yield port
+
+
+class Silent:
+    """What a `silent_peer` saw."""
+
+    def __init__(self):
+        self.instances = 0
+
+
+@asynccontextmanager
+async def silent_peer(says):
+    """Run a peer that grants any association, and after each whole instance does what `says` says, never more.
+
+    `says(writer, context, command)` writes bytes, or closes, or does nothing.
+    """
+    seen = Silent()
+    supported = [dicom_negotiation.support(uid, PLAIN) for uid in (MR, CT)]
+
+    async def enter(reader, writer):
+        command = {}
+        while True:
+            head = await reader.readexactly(6)
+            pdu = head + await reader.readexactly(int.from_bytes(head[2:]))
+            if pdu[0] == dicom_pdu.ASSOCIATE_RQ:
+                writer.write(dicom_negotiation.grant(dicom_negotiation.read_request(pdu), supported)[0])
+            if pdu[0] == dicom_pdu.RELEASE_RQ:
+                writer.write(dicom_pdu.release_rp())
+            for pdv in dicom_pdu.pdvs(memoryview(pdu)[6:]) if pdu[0] == dicom_pdu.P_DATA else ():
+                if pdv.is_command:
+                    command = dicom_command.decode(bytes(pdv.fragment))
+                elif pdv.is_last:
+                    seen.instances += 1
+                    says(writer, pdv.context_id, command)
+
+    async with _serving(enter) as port:
+        station = DimseStation(
+            ae_title="SILENT", host="127.0.0.1", port=port, attempts=2, retry_after=0.01, answer_within=0.5
+        )
+        yield station, seen
+
+
+def said(context, command, **changed):
+    """Return the bytes of a C-STORE-RSP of success, with these elements changed; None leaves one out."""
+    answer = {**dicom_command.response(command, 0), **changed}
+    encoded = dicom_command.encode({key: value for key, value in answer.items() if value is not None})
+    return b"".join(dicom_pdu.p_data(context, encoded, is_command=True, is_last=True))

@@ -226,7 +226,7 @@ def _running(peer: Peer):
     try:
         yield peer.start()
     finally:
-        peer.stop()
+        peer.kill()  # in order would take seconds, and nobody looks at it any more
 
 
 def orthanc(folder: Path, knows: dict[str, int] | None = None, ae_title: str = OMEGAAI, **more):

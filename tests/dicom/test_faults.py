@@ -1,0 +1,282 @@
+"""What goes wrong on the way of an instance: nothing but a status counts, and every one is accounted for."""
+
+import asyncio
+import threading
+from collections import Counter
+
+import pytest
+
+from connectors import dicom_pdu, dicom_status
+from connectors.dicom_base import Reference, Verdict
+from tests.dicom.foreign import foreign, report_by_itself, report_on, send_report
+from tests.dicom.kit import Kept, cut_line, listening, said, silent_peer, station
+from tests.dicom.peers import orthanc, uids, wait_until
+
+OUTCOMES = {
+    0x0000: Verdict.SUCCESS, 0xB000: Verdict.WARNING, 0xB006: Verdict.WARNING, 0xB007: Verdict.WARNING,
+    0xA700: Verdict.DEFERRED, 0xA7FF: Verdict.DEFERRED, 0xA900: Verdict.REFUSED, 0xC000: Verdict.REFUSED,
+    0xC123: Verdict.REFUSED, 0x0110: Verdict.DEFERRED, 0x0122: Verdict.REFUSED, 0x0124: Verdict.REFUSED,
+    0x0213: Verdict.DEFERRED, 0x4711: Verdict.REFUSED,
+}  # fmt: skip
+
+
+async def _stored(peer, instances):
+    return [outcome async for outcome in peer.store(instances)]
+
+
+async def _nobody(_):
+    pytest.fail("nothing should have come")
+
+
+@pytest.mark.parametrize("status", OUTCOMES, ids=lambda status: f"{status:04X}")
+def test_each_status_of_a_c_store_means_what_the_standards_table_says(status):
+    assert dicom_status.meaning(status, dicom_status.STORE).verdict is OUTCOMES[status]
+
+
+def test_one_refused_instance_is_said_and_the_others_are_stored(instances):
+    statuses = list(OUTCOMES)
+    with foreign(statuses) as peer:
+        outcomes = asyncio.run(_stored(peer.station(), instances[: len(statuses) + 1]))
+
+    assert [(outcome.status, outcome.verdict) for outcome in outcomes] == [*OUTCOMES.items(), (0, Verdict.SUCCESS)]
+    assert [outcome.is_stored for outcome in outcomes][:5] == [True, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        pytest.param(lambda writer, context, command: None, id="nothing"),
+        pytest.param(lambda writer, context, command: writer.close(), id="hangs up"),
+        pytest.param(lambda writer, context, command: writer.write(dicom_pdu.abort(by_provider=True)), id="aborts"),
+        pytest.param(lambda writer, context, command: writer.write(dicom_pdu.release_rq()), id="releases"),
+        pytest.param(
+            lambda writer, context, command: writer.write(said(context, command, MessageIDBeingRespondedTo=4711)),
+            id="answers another message",
+        ),
+        pytest.param(
+            lambda writer, context, command: writer.write(said(context, command, Status=None)), id="says no status"
+        ),
+        pytest.param(
+            lambda writer, context, command: writer.write(said(context, command, CommandField=0x8030)),
+            id="answers an echo",
+        ),
+        pytest.param(
+            lambda writer, context, command: writer.write(said(99, command)), id="answers in no context of ours"
+        ),
+        pytest.param(lambda writer, context, command: writer.write(said(context, command)[:-3]), id="breaks off"),
+        pytest.param(lambda writer, context, command: writer.write(b"HTTP/1.1 200 OK\r\n\r\n"), id="speaks HTTP"),
+    ],
+)
+def test_no_response_is_never_success(instances, says):
+    async def store():
+        async with silent_peer(says) as (peer, seen):
+            return await _stored(peer, instances[:2]), seen.instances
+
+    outcomes, seen = asyncio.run(store())
+
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.UNANSWERED] * 2
+    assert [outcome.status for outcome in outcomes] == [None, None]
+    assert seen == 4, "each was sent twice, for it may have been lost"
+
+
+def test_the_test_above_can_fail(instances):
+    async def store():
+        async with silent_peer(lambda writer, context, command: writer.write(said(context, command))) as (peer, _):
+            return await _stored(peer, instances[:2])
+
+    assert [outcome.verdict for outcome in asyncio.run(store())] == [Verdict.SUCCESS] * 2
+
+
+def test_a_line_that_is_cut_at_every_tenth_pdu_loses_nothing_and_resends_only_what_was_unanswered(instances):
+    some = instances[:60]
+    with foreign() as peer:
+
+        async def store():
+            async with cut_line(peer.port, lambda n, kind: n % 10 == 0) as port:
+                return await _stored(peer.station(port=port, attempts=5), some)
+
+        outcomes = asyncio.run(store())
+
+    assert [outcome.reference for outcome in outcomes] == [instance.reference for instance in some]
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.SUCCESS}
+    attempts = {outcome.reference.sop_instance_uid: outcome.attempts for outcome in outcomes}
+    assert sum(attempts.values()) > len(some), "the line was cut"
+    came = Counter(peer.stored)
+    assert came.keys() == attempts.keys()
+    assert all(came[uid] <= attempts[uid] for uid in came)
+
+
+def test_a_line_that_is_always_cut_at_the_response_ends_unanswered_and_not_for_ever(instances):
+    with foreign() as peer:
+
+        async def store():
+            async with cut_line(peer.port, lambda n, kind: n % 6 == 0) as port:
+                # request, accept, command, three pieces of data: the sixth PDU is never the response's
+                return await _stored(peer.station(port=port, attempts=2), [instances[3], instances[7]])
+
+        outcomes = asyncio.run(store())
+
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.UNANSWERED] * 2
+    assert [outcome.attempts for outcome in outcomes] == [2, 2]
+
+
+def test_orthanc_killed_in_the_middle_gets_the_rest_when_it_is_back(tmp_path, files, instances):
+    some = instances[:40]
+
+    async def store(archive):
+        outcomes = []
+        async for outcome in station(archive, attempts=100, retry_after=0.1).store(some):
+            outcomes.append(outcome)
+            if len(outcomes) == 15:
+                archive.kill()
+                again = threading.Timer(0.5, archive.start)
+                again.start()
+        again.join()
+        return outcomes
+
+    with orthanc(tmp_path / "archive") as archive:
+        outcomes = asyncio.run(store(archive))
+        held = archive.instances()
+
+    assert [outcome.reference for outcome in outcomes] == [instance.reference for instance in some]
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.SUCCESS}
+    assert held == uids(files[:40])
+    assert {outcome.attempts for outcome in outcomes[:15]} == {1}
+
+
+def test_a_peer_that_stays_away_leaves_every_instance_accounted_for_as_not_sent(instances):
+    with foreign() as peer:
+        gone = peer.station(attempts=2)
+    outcomes = asyncio.run(_stored(gone, instances[:5]))
+
+    assert [(outcome.verdict, outcome.attempts) for outcome in outcomes] == [(Verdict.DEFERRED, 0)] * 5
+
+
+# -- C-MOVE ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (0xA701, Verdict.DEFERRED), (0xA702, Verdict.DEFERRED), (0xA801, Verdict.REFUSED), (0xA900, Verdict.REFUSED),
+        (0xB000, Verdict.WARNING), (0xC000, Verdict.REFUSED), (0xFE00, Verdict.CANCELLED), (0x0000, Verdict.SUCCESS),
+        (0x0122, Verdict.REFUSED), (0xB123, Verdict.WARNING), (0x1234, Verdict.REFUSED),
+    ],
+)  # fmt: skip
+def test_each_status_of_a_c_move_means_what_the_standards_table_says(status, verdict):
+    assert dicom_status.meaning(status, dicom_status.MOVE).verdict is verdict
+
+
+def test_a_move_whose_line_is_cut_before_its_final_status_is_unanswered(powerserver, omegaai, study_uid):
+    counts = []
+
+    async def tell(count):
+        counts.append(count)
+
+    async def move():
+        async with cut_line(powerserver.port, lambda n, kind: n == 40) as port:
+            return await station(powerserver, port=port).move({"StudyInstanceUID": study_uid}, "OMEGAAI", tell)
+
+    outcome = asyncio.run(move())
+
+    assert (outcome.verdict, outcome.status) == (Verdict.UNANSWERED, None)
+    assert 0 < counts[-1].completed < 300
+    assert outcome.counts == counts[-1]
+
+
+# -- storage commitment ------------------------------------------------------------------------------------------
+
+
+def _commit(peer, references, kept, **settings):
+    remembered = []
+
+    async def remember(transaction):
+        remembered.append((transaction, list(peer.requests)))
+
+    outcome = asyncio.run(peer.station(**settings).commit(references, remember, kept.reported))
+    return outcome, remembered
+
+
+REFERENCES = [Reference("1.2.840.10008.5.1.4.1.1.4", f"1.2.3.{n}") for n in range(3)]
+
+
+def test_a_commitment_that_is_taken_and_never_reported_proves_nothing():
+    kept = Kept()
+    with foreign() as peer:
+        outcome, remembered = _commit(peer, REFERENCES, kept, report_within=0.2)
+
+    assert (outcome.verdict, outcome.report, kept.reports) == (Verdict.SUCCESS, None, [])
+    assert remembered == [(outcome.transaction_uid, [])], "remembered before it was asked"
+
+
+def test_a_report_on_the_same_association_before_the_answer_is_taken():
+    kept = Kept()
+
+    def action(event, peer):
+        peer.answered = send_report(event.assoc, *report_on(event.action_information, {"1.2.3.1"}))
+        return 0x0000
+
+    with foreign(on_action=action) as peer:
+        outcome, _ = _commit(peer, REFERENCES, kept)
+
+    assert (outcome.verdict, peer.answered) == (Verdict.SUCCESS, 0)
+    assert outcome.report == kept.reports[0]
+    assert outcome.report.committed == (REFERENCES[0], REFERENCES[2])
+    assert outcome.report.failed == ((REFERENCES[1], 0x0112),)
+
+
+def test_a_report_on_the_same_association_after_the_answer_is_taken():
+    kept = Kept()
+
+    def action(event, peer):
+        def later():
+            peer.answered = send_report(event.assoc, *report_on(event.action_information))
+
+        thread = threading.Timer(0.2, later)
+        peer.threads.append(thread)
+        thread.start()
+        return 0x0000
+
+    with foreign(on_action=action) as peer:
+        outcome, _ = _commit(peer, REFERENCES, kept, report_within=20.0)
+        wait_until(lambda: hasattr(peer, "answered"))
+
+    assert (outcome.verdict, peer.answered) == (Verdict.SUCCESS, 0)
+    assert outcome.report.committed == tuple(REFERENCES)
+
+
+@pytest.mark.parametrize("when", ["before the answer", "after the answer"])
+def test_a_report_on_an_association_of_the_archives_own_is_taken(tmp_path, when):
+    kept = Kept()
+
+    async def run():
+        async with listening(tmp_path, kept, peers=("FOREIGN@127.0.0.1",)) as port:
+
+            def report(request, peer):
+                peer.answered = report_by_itself(port, *report_on(request))
+
+            def action(event, peer):
+                thread = threading.Thread(target=report, args=(event.action_information, peer))
+                peer.threads.append(thread)
+                thread.start()
+                if when == "before the answer":
+                    thread.join()
+                return 0x0000
+
+            with foreign(on_action=action) as peer:
+                outcome = await peer.station(report_within=0.1).commit(REFERENCES, kept.remember, kept.reported)
+                return outcome, await kept.report_of(outcome.transaction_uid), peer
+
+    outcome, report, peer = asyncio.run(run())
+
+    assert (outcome.verdict, outcome.report) == (Verdict.SUCCESS, None)
+    assert report.committed == tuple(REFERENCES)
+    wait_until(lambda: hasattr(peer, "answered"))
+    assert peer.answered == 0
+
+
+def test_a_commitment_that_is_refused_is_refused():
+    with foreign(on_action=lambda event, peer: 0x0131) as peer:
+        outcome, _ = _commit(peer, REFERENCES, Kept())
+
+    assert (outcome.verdict, outcome.status) == (Verdict.REFUSED, 0x0131)
