@@ -66,6 +66,10 @@ def _small() -> dict[str, str]:
     return {keyword.lower(): keyword for keyword in keyword_dict}
 
 
+#: Whole numbers that are written as bytes, not as text.
+_WHOLE = frozenset({"US", "SS", "UL", "SL", "UV", "SV"})
+
+
 def fits(vr: str, text: str) -> bool:
     """Say whether a text is a value of a representation (PS3.5, 6.2).
 
@@ -73,7 +77,7 @@ def fits(vr: str, text: str) -> bool:
     (True, False, False)
     """
     try:
-        validate_value(vr, text, RAISE)
+        validate_value(vr, int(text) if vr in _WHOLE else text, RAISE)
     except (ValueError, TypeError):
         return False
     return True

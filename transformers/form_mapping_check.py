@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,15 @@ from messages.problem import Problem, Problems
 from transformers import fhir_mapping_check, fhir_validation, form_to_pdf
 from transformers.fhir_path_types import Typed
 from transformers.form_fonts import font_files
-from transformers.form_mapping_model import Document, FormMapping
+from transformers.form_mapping_model import Document, FormDicomMapping, FormMapping
 from transformers.mapping_desk import Desk, Where
 from transformers.mapping_file import Steps, safe_name
 from transformers.mapping_lets import value
 from transformers.mapping_model import LetItem, LetRule
 from transformers.mapping_paths import Paths
 
-#: What %pdf gives: the document as base64, only where a rule asks for it.
-PDF = Typed(frozenset({"base64Binary"}), 1, 1)
+#: What %pdf and %pdf_length give: the document as base64, only where a rule asks for it.
+GIVES = {"pdf": Typed(frozenset({"base64Binary"}), 1, 1), "pdf_length": Typed(frozenset({"integer"}), 1, 1)}
 _HERE: Steps = ("document",)
 #: Beside texts, what a heading shows as it is: a name in the order in which it is spoken.
 _SHOWN = frozenset({"HumanName"})
@@ -28,11 +28,24 @@ _SHOWN = frozenset({"HumanName"})
 
 def plan(desk: Desk, mapping: FormMapping, left_out: set[Steps]) -> dict[str, Any]:
     """Return the plan of a mapping; what is wrong is noted at the desk."""
+    return _plan(desk, mapping, left_out, fhir_mapping_check.writing)
+
+
+def dicom_plan(desk: Desk, mapping: FormDicomMapping, left_out: set[Steps]) -> dict[str, Any]:
+    """Return the plan of a mapping that writes DICOM; what is wrong is noted at the desk."""
+    from transformers import dicom_mapping_check  # noqa: PLC0415  # pydicom only where a file writes DICOM
+
+    return _plan(desk, mapping, left_out, dicom_mapping_check.writing)
+
+
+def _plan(
+    desk: Desk, mapping: Any, left_out: set[Steps], writing: Callable[[Desk, Paths, Any, set[Steps]], dict[str, Any]]
+) -> dict[str, Any]:
     paths = fhir_mapping_check.names(desk, left_out)
     made = fhir_mapping_check.reading(desk, paths, mapping)
     made["document"], files = document(desk, paths, mapping.document)
-    paths.gives["pdf"] = PDF
-    made |= fhir_mapping_check.writing(desk, paths, mapping, left_out)
+    paths.gives |= GIVES
+    made |= writing(desk, paths, mapping, left_out)
     made["inputs"]["files"] = files
     return made
 

@@ -1,4 +1,4 @@
-"""The words of a mapping file whose messages carry a form as a PDF: those of FHIR → HL7, and `document:`."""
+"""The words of a mapping file whose messages carry a form as a PDF: those of FHIR → HL7 or DICOM, and `document:`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from transformers.dicom_mapping_model import DicomMapping
 from transformers.mapping_model import LetItem, Mapping, Part, Text
 
 #: Keys of `heading:`: the lines above a form, in this order.
@@ -46,4 +47,11 @@ class Document(Part):
 class FormMapping(Mapping):
     """A channel that receives forms and sends them as PDF."""
 
+    document: Document
+
+
+class FormDicomMapping(DicomMapping):
+    """A channel that receives forms and sends them as DICOM objects."""
+
+    transformer: Literal["form-to-dicom"]  # type: ignore[assignment]  # another one than the base's
     document: Document

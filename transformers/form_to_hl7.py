@@ -1,4 +1,4 @@
-"""FHIR forms in, HL7 v2 with their PDF out: the mapping language of `fhir_to_hl7` with one more name, `%pdf`.
+"""FHIR forms in, HL7 v2 with their PDF out: the mapping language of `fhir_to_hl7` with `%pdf` and `%pdf_length`.
 
 The transformer plug-in `form-to-hl7`. Heavy: the role `work` runs it.
 """
@@ -31,10 +31,16 @@ class FormToHl7(FhirToHl7):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self._documents = Documents(plan["document"])
-        self._lets["pdf"] = self._pdf
+        self._lets |= {"pdf": self._pdf, "pdf_length": _pdf_length}
 
     def _pdf(self, scope: Scope) -> list[Any]:
         """Return %pdf: the document as base64; raises Problems."""
         given = Given(now=scope.now, control_id="", destination="")
         zone = Run(scope, given, self._zone).zone
         return [base64.b64encode(self._documents.pdf(scope, zone)).decode()]
+
+
+def _pdf_length(scope: Scope) -> list[Any]:
+    """Return %pdf_length: how many bytes the document has."""
+    text: str = scope.value("pdf")[0]
+    return [len(text) // 4 * 3 - text.count("=")]
