@@ -1,0 +1,281 @@
+"""What is sent, what is left out and why: the rules of an appointment, told as short stories of both sides."""
+
+from datetime import timedelta
+
+import pytest
+
+from channels import appointment as rules
+from channels.appointment_memory import Record
+from channels.kind import Wait
+from messages.lifecycle import Event
+from tests.appointment.kit import NINE, SETTINGS, Story, change, refused
+
+TEN = NINE + timedelta(hours=1)
+
+
+def test_a_patient_asks_confirms_moves_and_cancels():
+    story = Story()
+
+    told = [change(story.blume("proposed"))]
+    told += [change(story.powerserver("CONFIRMED"))]
+    told += [change(story.blume("proposed", TEN))]
+    told += [change(story.powerserver("CONFIRMED", TEN))]
+    told += [change(story.blume("cancelled", TEN))]
+
+    assert told == ["request", "confirmed", "reschedule", "confirmed", "cancel"]
+    assert story.state == "CANCELLED"
+
+
+def test_powerserver_books_and_the_patient_confirms():
+    story = Story()
+
+    told = [change(story.powerserver("PENDING", event="S12", placer=None))]
+    told += [change(story.blume("booked", filler="PS-1"))]
+
+    assert told == ["booked", "confirm"]
+    assert story.state == "CONFIRMED"
+
+
+def test_what_blume_tells_because_this_host_wrote_it_is_an_echo():
+    story = Story()
+    story.blume("proposed")
+    story.powerserver("CONFIRMED")
+
+    assert change(story.blume("booked")) == rules.ECHO
+
+
+def test_what_blume_tells_before_its_answer_was_read_is_an_echo_too():
+    story = Story()
+    story.blume("proposed")
+    story.powerserver("CONFIRMED", settle=None)
+
+    assert change(story.blume("booked")) == rules.ECHO
+
+
+def test_what_powerserver_tells_because_the_patient_confirmed_is_an_echo():
+    story = Story()
+    story.powerserver("PENDING", event="S12", placer=None)
+    story.blume("booked", filler="PS-1")
+
+    assert change(story.powerserver("CONFIRMED")) == rules.ANSWERED
+
+
+def test_what_powerserver_tells_before_its_acknowledgement_was_read_is_an_echo_too():
+    story = Story()
+    story.powerserver("PENDING", event="S12", placer=None)
+    story.blume("booked", filler="PS-1", settle=None)
+
+    assert change(story.powerserver("CONFIRMED")) == rules.ANSWERED
+    assert story.state == "CONFIRMED"
+
+
+def test_the_first_echo_of_a_request_brings_powerserver_s_number_to_blume():
+    story = Story()
+    story.blume("proposed")
+
+    first = story.powerserver("PENDING", priority=("SCHEDULED STATUS",))
+    second = story.powerserver("PENDING", priority=("SCHEDULED STATUS",))
+
+    assert (change(first), first.values["status"]) == ("numbered", "proposed")
+    assert change(second) != "numbered"
+
+
+def test_the_same_bundle_twice_sends_once():
+    story = Story()
+
+    assert [change(story.blume("proposed")) for _ in range(2)] == ["request", rules.NOTHING]
+
+
+def test_an_older_version_of_the_appointment_after_a_newer_one_is_stale():
+    story = Story()
+    story.blume("proposed")
+    early = story.now
+    story.powerserver("CONFIRMED")
+    story.blume("cancelled")
+
+    assert change(story.blume("booked", modified=early.isoformat())) == rules.STALE
+    assert story.state == "CANCELLED"
+
+
+def test_an_older_message_of_powerserver_after_a_newer_one_is_stale():
+    story = Story()
+    story.blume("proposed")
+    early = story.now
+    story.powerserver("CONFIRMED")
+
+    assert change(story.powerserver("PENDING", said_at=early.isoformat())) == rules.STALE
+    assert story.state == "CONFIRMED"
+
+
+def test_what_powerserver_did_not_accept_is_sent_when_it_is_told_again():
+    story = Story()
+
+    told = [change(story.blume("proposed", settle=Event.REFUSED)), change(story.blume("proposed"))]
+
+    assert told == ["request", "request"]
+
+
+def test_another_note_alone_is_a_modification_and_leaves_the_state():
+    story = Story()
+    story.blume("proposed")
+    story.powerserver("CONFIRMED")
+    story.blume("booked")
+
+    said = story.blume("booked", other=("CT01", "another note"))
+
+    assert (change(said), said.values["state"], story.state) == ("modify", "CONFIRMED", "CONFIRMED")
+
+
+def test_powerserver_moves_an_appointment_and_blume_s_echo_moves_nothing():
+    story = Story()
+    story.blume("proposed")
+    story.powerserver("CONFIRMED")
+
+    moved = story.powerserver("PENDING", TEN)
+
+    assert (change(moved), moved.values["status"]) == ("pending", "pending")
+    assert change(story.blume("pending", TEN)) == rules.ECHO
+
+
+def test_powerserver_s_message_waits_while_the_patient_s_change_is_on_its_way():
+    story = Story()
+    story.blume("proposed")
+    story.blume("proposed", TEN, settle=None)
+
+    said = story.powerserver("CONFIRMED")
+
+    assert isinstance(said, Wait)
+
+
+def test_a_confirmation_that_powerserver_sent_before_it_accepted_the_move_is_superseded():
+    story = Story()
+    story.blume("proposed")
+    story.powerserver("CONFIRMED")
+    said_at = story.now + timedelta(seconds=30)
+    story.blume("proposed", TEN)
+
+    assert change(story.powerserver("PENDING", said_at=said_at.isoformat())) == rules.SUPERSEDED
+    assert story.state == "REQUESTED"
+
+
+def test_a_confirmation_that_powerserver_sent_after_it_accepted_the_move_counts():
+    story = Story()
+    story.blume("proposed")
+    story.blume("proposed", TEN)
+
+    assert change(story.powerserver("CONFIRMED", NINE)) == "confirmed"
+    assert story.state == "CONFIRMED"
+
+
+def test_where_powerserver_s_clock_is_not_known_the_newer_of_both_edits_counts():
+    story = Story()
+    story.blume("proposed")
+    story.memory = {name: value for name, value in story.memory.items() if name != "accepted"}
+    before = story.now - timedelta(minutes=30)
+
+    assert change(story.powerserver("CONFIRMED", TEN, said_at=before.isoformat())) == rules.KEPT
+
+
+def test_a_pending_appointment_is_not_cancelled_by_the_patient_unless_the_site_allows_it():
+    story, free = Story(), Story(allow_cancel_pending=True)
+    for one in (story, free):
+        one.powerserver("PENDING", event="S12", placer=None)
+
+    assert refused(story.blume, "cancelled", filler="PS-1") == (
+        "ILLEGAL_TRANSITION: the appointment is PENDING, and this says CANCELLED: no rule leads there"
+    )
+    assert change(free.blume("cancelled", filler="PS-1")) == "cancel"
+
+
+def test_what_is_completed_is_refused_at_the_door():
+    story = Story()
+    story.blume("proposed")
+    for status in ("CONFIRMED", "COMPLETED"):
+        story.powerserver(status)
+
+    assert refused(story.blume, "cancelled").startswith("ILLEGAL_TRANSITION: the appointment is COMPLETED")
+
+
+def test_a_no_show_before_the_appointment_has_begun_is_refused():
+    story = Story()
+    story.blume("proposed")
+
+    assert "before the appointment has begun" in refused(story.powerserver, "CONFIRMED", event="S26")
+    story.now = NINE + timedelta(hours=2)
+    assert change(story.powerserver("CONFIRMED", event="S26")) == "missed"
+
+
+def test_powerserver_cannot_turn_an_appointment_into_a_request():
+    story = Story()
+    story.blume("proposed")
+    story.powerserver("CONFIRMED")
+
+    assert change(story.powerserver("PENDING", TEN, priority=("SCHEDULED STATUS",))) == rules.NOT_ASKED
+    assert story.state == "CONFIRMED"
+
+
+def test_a_new_request_after_a_cancelled_one_names_it():
+    before, after = Story(), Story()
+    before.blume("proposed", order=("sr-1",))
+    before.powerserver("CONFIRMED", filler="PS-7")
+    before.blume("cancelled", order=("sr-1",))
+    after.others = {"order sr-1": before.memory}
+
+    said = after.blume("proposed", placer="appt-2", order=("sr-1",))
+
+    assert (said.values["parent"], said.values["parent_filler"]) == ("appt-1", "PS-7")
+
+
+def test_what_was_cancelled_is_not_asked_for_again_by_the_same_appointment():
+    story = Story()
+    story.blume("proposed")
+    story.powerserver("CONFIRMED")
+    story.blume("cancelled")
+
+    assert "CANCELLED, and this says REQUESTED" in refused(story.blume, "proposed", TEN)
+
+
+def test_an_answer_of_the_patient_counts_before_the_status():
+    story = Story()
+    story.powerserver("PENDING", event="S12", placer=None)
+
+    assert change(story.blume("pending", filler="PS-1", response="accepted")) == "confirm"
+
+
+@pytest.mark.parametrize("status", ["cancelled", "noshow", "entered-in-error"])
+def test_what_ended_before_powerserver_knew_it_is_not_sent(status):
+    assert change(Story().blume(status)) == rules.UNSENT
+
+
+@pytest.mark.parametrize("status", ["arrived", "checked-in", "fulfilled"])
+def test_powerserver_s_own_news_that_come_back_from_blume_change_nothing(status):
+    story = Story()
+    story.blume("proposed")
+
+    assert change(story.blume(status)) in {rules.NEWS, rules.ECHO}
+
+
+def test_an_appointment_that_powerserver_had_before_this_host_is_taken_as_it_comes():
+    assert change(Story().blume("booked", filler="PS-1")) == "confirm"
+    assert change(Story().blume("cancelled", filler="PS-1")) == "cancel"
+    assert change(Story().powerserver("ARRIVED")) == "arrived"
+
+
+def test_an_organization_s_own_table_of_statuses_counts_for_it_alone():
+    own = {"statuses": {**SETTINGS["statuses"], "org-9": {"ARRIVED": {"fhir": "booked"}}}}
+    story, other = Story(**own), Story(**own)
+    for one in (story, other):
+        one.blume("proposed")
+
+    assert story.powerserver("ARRIVED", organization="org-9").values["status"] == "booked"
+    assert other.powerserver("ARRIVED").values["status"] == "arrived"
+
+
+def test_the_memory_is_json_and_says_what_it_was_told():
+    story = Story()
+    story.blume("proposed", settle=None)
+
+    record = Record.read(story.memory)
+
+    assert record.written_down() == story.memory
+    assert [(way.side, way.snapshot.state) for way in record.ways.values()] == [("powerserver", "REQUESTED")]
