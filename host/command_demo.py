@@ -15,7 +15,9 @@ import click
 from host.command_line import EXIT_UNREACHABLE, SHIPPED_SITE, Failure
 from host.command_run import started
 from host.logs import write_logs
+from simulators import omegaai_resources
 from simulators.blume import Blume, make_bundle
+from simulators.omegaai import OmegaAI
 from simulators.powerserver import PowerServer, read_answers
 
 if TYPE_CHECKING:
@@ -49,7 +51,11 @@ def demo_command(once: bool, site: Path) -> None:
         os.environ.setdefault("PLUGIN_HOST_DATA", folder)
         _choose_ports()
         journal = Path(folder) / "powerserver.journal"
-        with PowerServer([], port=int(os.environ["POWERSERVER_MLLP_PORT"]), journal=journal) as powerserver:
+        with (
+            PowerServer([], port=int(os.environ["POWERSERVER_MLLP_PORT"]), journal=journal) as powerserver,
+            OmegaAI(port=_omegaai_port()) as omegaai,
+        ):
+            omegaai_resources.load(omegaai.records)
             began = time.monotonic()
             host = started(site)
             try:
@@ -69,6 +75,15 @@ def _choose_ports() -> None:
     ):
         if name not in os.environ:
             os.environ[name] = str(_free(default))
+
+
+def _omegaai_port() -> int:
+    """Return where OmegaAI's simulator listens: where the site looks for it, unless the environment names another."""
+    if "OMEGAAI_FHIR_URL" in os.environ:
+        return 0
+    port = _free(8095)
+    os.environ["OMEGAAI_FHIR_URL"] = f"http://127.0.0.1:{port}/fhir"
+    return port
 
 
 def _free(port: int) -> int:

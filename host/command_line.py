@@ -64,6 +64,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "salvage": ("host.command_store", "Copy what can be read of a damaged store into a new one."),
     },
     "Set up": {
+        "doctor": ("host.command_doctor", "Check all that the integration needs, before go-live and every day."),
         "user": ("host.command_user", "Add, list and change the accounts of the status page."),
         "plugins": ("host.command_plugins", "List plug-ins and their settings, the broken ones with their reason."),
         "bench": ("host.command_bench", "Measure this host end to end, beside a straight-line program."),

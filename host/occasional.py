@@ -43,6 +43,8 @@ def jobs_of(site: Site) -> list[Job]:
     found = []
     if site.schedule.resources != "off" and (site.folder / FILE).exists():
         found.append(Job("drift", ("drift", "--now"), seconds(site.schedule.resources)))
+    if site.schedule.doctor != "off":
+        found.append(Job("doctor", ("doctor",), seconds(site.schedule.doctor)))
     return found
 
 

@@ -147,6 +147,12 @@ def _write(
         NewComparison(
             omegaai=counts["omegaai"], powerserver=counts["powerserver"], pairs=compared.pairs,
             looked_at=compared.looked_at, drifts=compared.drifts,
+            names=[
+                (one.facility or "", one.name)
+                for read in readings
+                if read.line.side == "powerserver"
+                for one in read.records
+            ],
         ),
     )  # fmt: skip
     _tell_blockers(tx, compared)

@@ -20,12 +20,23 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
+from simulators import omegaai_resources
 from simulators.journal import Journal, Received, read_journal
 from simulators.omegaai_records import Asked, Outcome, Records
-from simulators.omegaai_script import ACCEPT, UNDONE, Request, Step, answer_bytes, read_request, read_script
+from simulators.omegaai_script import (
+    ACCEPT,
+    STATEMENT,
+    UNDONE,
+    Request,
+    Step,
+    answer_bytes,
+    metadata_bytes,
+    read_request,
+    read_script,
+)
 
 __all__ = ["OmegaAI", "Request", "read_request"]
 
@@ -47,6 +58,9 @@ class OmegaAI:
         self.records = Records()
         #: Status of the answer to /metadata, by which callers see whether the server is there.
         self.metadata_status = 200
+        #: That answer's content, and by how many seconds this server's clock is ahead.
+        self.statement: dict[str, Any] = dict(STATEMENT)
+        self.clock_ahead = 0.0
         #: Connections that were ever made.
         self.connections = 0
         self._tls = tls
@@ -160,7 +174,10 @@ class OmegaAI:
             await asyncio.get_running_loop().create_future()
         if step.deed == "late":
             await asyncio.sleep(step.seconds)
-        written = answer_bytes(step, request, outcome)
+        if step.deed == "metadata":
+            written = metadata_bytes(request, self.statement, self.clock_ahead)
+        else:
+            written = answer_bytes(step, request, outcome)
         if step.deed == "hang up mid-answer":
             written = written[: len(written) // 2]
         for piece in [written[at : at + 1] for at in range(len(written))] if step.deed == "slow" else [written]:
@@ -178,7 +195,7 @@ class OmegaAI:
                 self._received.append(Received(time.time(), connection, payload))
             self._changed.notify_all()
             if request.target.endswith("/metadata"):
-                return Step("status", self.metadata_status)
+                return Step("metadata" if self.metadata_status == 200 else "status", self.metadata_status)
             return self._steps.popleft() if self._steps else ACCEPT
 
     def _carry_out(self, request: Request, step: Step) -> Outcome:
@@ -199,6 +216,8 @@ async def _main(options: argparse.Namespace) -> None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(options.certificate, options.key)
     server = OmegaAI(words, host=options.host, port=options.port, journal=options.journal, tls=tls)
+    if options.resources:
+        omegaai_resources.load(server.records)
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), lambda *_: server.stop())
     await server.serve(announce=True)
@@ -211,6 +230,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: any free one; the first line printed says which")
     parser.add_argument("--journal", type=Path, help="file to write every request to")
     parser.add_argument("--script", default="", help="words separated by commas, one a request; then all are done")
+    parser.add_argument("--resources", action="store_true", help="have bookable resources from the beginning")
     parser.add_argument("--certificate", help="PEM file of a certificate chain: speak https only")
     parser.add_argument("--key", help="PEM file of its private key")
     asyncio.run(_main(parser.parse_args()))

@@ -30,13 +30,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import NamedTuple
 
 from simulators.omegaai_records import Outcome, Resource, operation_outcome
 
+#: Answer to /metadata.
+STATEMENT: Resource = {
+    "resourceType": "CapabilityStatement", "status": "active", "date": "2025-11-20", "kind": "instance",
+    "fhirVersion": "4.0.1", "format": ["json"],
+}  # fmt: skip
 _PAGE = b"<!DOCTYPE html><title>Sign in</title><p>The service is not available."
 
 _DEEDS = (
@@ -45,7 +52,7 @@ _DEEDS = (
 )  # fmt: skip
 #: Deeds by which nothing is carried out.
 UNDONE = frozenset(
-    {"status", "html", "error", "entry", "empty", "redirect", "bomb", "hang up", "garbage", "nothing found"}
+    {"metadata", "status", "html", "error", "entry", "empty", "redirect", "bomb", "hang up", "garbage", "nothing found"}
 )
 
 
@@ -120,6 +127,16 @@ def answer_bytes(step: Step, request: Request, outcome: Outcome | None) -> bytes
     if step.deed == "garbage":
         return b"MSH|^~\\&|not|HTTP\r"
     status, headers, body = _scripted(step, request) if outcome is None else _carried_out(step, outcome)
+    return _http(status, headers, body, request)
+
+
+def metadata_bytes(request: Request, statement: Resource, clock_ahead: float) -> bytes:
+    """Return the answer to /metadata, dated by a clock that is so many seconds ahead."""
+    headers = {"Content-Type": "application/fhir+json", "Date": formatdate(time.time() + clock_ahead, usegmt=True)}
+    return _http(200, headers, _json(statement), request)
+
+
+def _http(status: int, headers: dict[str, str], body: bytes, request: Request) -> bytes:
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:

@@ -79,6 +79,8 @@ class NewComparison:
     pairs: int
     looked_at: Mapping[str, int]
     drifts: Sequence[Drift]
+    #: (facility, name) of PowerServer's resources.
+    names: Sequence[tuple[str, str]] = ()
 
 
 def write_comparison(tx: Transaction, new: NewComparison) -> Comparison:
@@ -101,6 +103,8 @@ def write_comparison(tx: Transaction, new: NewComparison) -> Comparison:
         (tx.now, made.omegaai, made.powerserver, made.pairs, orjson.dumps(dict(made.looked_at)).decode(), made.opened,
          made.cured),
     )  # fmt: skip
+    tx.execute("DELETE FROM resource_name")
+    tx.executemany("INSERT OR IGNORE INTO resource_name VALUES (?, ?)", new.names)
     # What a comparison looked at is of use for a while; when a drift came and went is kept.
     tx.execute("DELETE FROM comparison WHERE number <= (SELECT max(number) FROM comparison) - 1000")
     return made
@@ -153,6 +157,11 @@ def blocker_count(connection: Connection) -> int:
         "GROUP BY facility, name)"
     ).fetchone()
     return int(row[0])
+
+
+def known_resources(connection: Connection) -> list[tuple[str, str]]:
+    """Return (facility, name) of PowerServer's resources as they were compared last."""
+    return [(row[0], row[1]) for row in connection.execute("SELECT facility, name FROM resource_name")]
 
 
 def last_comparison(connection: Connection) -> Comparison | None:

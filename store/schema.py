@@ -17,6 +17,7 @@ from store import (
     schema_alerts,
     schema_audit,
     schema_dicom,
+    schema_doctor,
     schema_drift,
     schema_follow,
     schema_jobs,
@@ -111,8 +112,8 @@ CREATE TABLE process (
 
 #: The tables of features, each in a file of its own.
 _FEATURES = (
-    schema_accounts.TABLES, schema_alerts.TABLES, schema_audit.TABLES, schema_dicom.TABLES, schema_drift.TABLES,
-    schema_follow.TABLES, schema_jobs.TABLES, schema_subjects.TABLES,
+    schema_accounts.TABLES, schema_alerts.TABLES, schema_audit.TABLES, schema_dicom.TABLES, schema_doctor.TABLES,
+    schema_drift.TABLES, schema_follow.TABLES, schema_jobs.TABLES, schema_subjects.TABLES,
 )  # fmt: skip
 
 

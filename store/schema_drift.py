@@ -11,6 +11,9 @@ CREATE TABLE resource_copy (
 CREATE TABLE resource_side (
     side TEXT PRIMARY KEY, read_at REAL, whole_at REAL, made_at REAL, source TEXT NOT NULL, count INTEGER,
     failed_at REAL, problem TEXT) WITHOUT ROWID;
+-- PowerServer's resources by name, as they were compared last.
+CREATE TABLE resource_name (
+    facility TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (facility, name)) WITHOUT ROWID;
 CREATE TABLE comparison (
     number INTEGER PRIMARY KEY, at REAL NOT NULL, omegaai INTEGER NOT NULL, powerserver INTEGER NOT NULL,
     pairs INTEGER NOT NULL, looked_at TEXT NOT NULL, opened INTEGER NOT NULL, cured INTEGER NOT NULL);
