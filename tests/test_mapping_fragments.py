@@ -93,6 +93,48 @@ def test_a_wrong_name_is_told_at_the_use_alone(site, name, says):
     assert one.startswith("base.yaml:")
 
 
+PROFILE = "version: 1\nfragment: Orders\nmessage: { request: ORM^O01^ORM_O01, cancel: ORM^O01^ORM_O01 }\n"
+ORDER = """map:
+  MSH-3: { site: endpoint.app }
+  ORC-1: { request: NW, cancel: { from: "%orders.id.first()", default: CA } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [
+        (PROFILE + ORDER, []),
+        ("version: 1\nfragment: Orders\n" + ORDER, ["error E164 fragments/orm.yaml is no profile"]),
+        (PROFILE + "needs: [doctor]\n" + ORDER, ["error E161 fragments/orm.yaml needs %doctor"]),
+        (PROFILE + ORDER.replace("ORC-1", "OCR-1"), ["error E409 ORM_O01 requires the group", "error E402 "]),
+    ],
+    ids=["whole", "without messages", "a name that is not there", "a mistake in its map"],
+)
+def test_a_profile_stands_for_the_messages_and_the_map_of_a_destination(site, profile, says):
+    (site / "fragments" / "orm.yaml").write_text(profile)
+    file = site / "base.yaml"
+    file.write_text(
+        file.read_text().replace("    station: ris\n", "    station: ris\n    profile: fragments/orm.yaml\n")
+    )
+
+    found = told(site)
+
+    assert len(found) == len(says)
+    assert all(words in one for words, one in zip(says, found, strict=True)), found
+    if not says:
+        assert check(site).plan["destinations"]["ris"]["message"]["request"] == "ORM^O01^ORM_O01"
+
+
+def test_a_destination_has_a_profile_or_a_map_of_its_own(site):
+    (site / "fragments" / "orm.yaml").write_text(PROFILE + ORDER)
+    file = site / "base.yaml"
+    line = "    station: ris\n    profile: fragments/orm.yaml\n    map: { MSH-3: { value: A } }\n"
+    file.write_text(file.read_text().replace("    station: ris\n", line))
+
+    (one,) = told(site)
+    assert "error E163 ris has a map of its own, and fragments/orm.yaml has one too" in one
+
+
 def test_a_block_may_use_a_fragment_too(site):
     (site / "fragments" / "note.yaml").write_text(
         'version: 1\nfragment: a note\nmap:\n  NTE-1: { number: true }\n  NTE-3: { from: "%note" }\n'

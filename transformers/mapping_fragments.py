@@ -9,6 +9,9 @@
 
 A mapping takes them in by `use: fragments/pid.yaml` inside a `map:`. They are put in before the mapping is checked,
 with their own places: what is wrong with a line of a fragment is told where it stands.
+
+A *profile* is a fragment with `message:` too. `profile: fragments/profile-orm.yaml` at a destination lets its messages
+and its map stand for the file's own: the same channel, in another family of messages.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from transformers.mapping_file import Document, Steps, did_you_mean, load, safe_
 from transformers.mapping_model import Fragment
 
 WORD = "use"
+#: Of a destination.
+PROFILE = "profile"
 #: The folder inside a site's.
 FOLDER = "fragments"
 
@@ -36,6 +41,10 @@ def put_in(document: Document, folder: Path) -> list[Problem]:
         folder: of the site.
     """
     problems: list[Problem] = []
+    destinations = document.data.get("destinations")
+    for destination, part in destinations.items() if isinstance(destinations, dict) else ():
+        if isinstance(part, dict) and isinstance(part.get(PROFILE), str):
+            problems += _put_profile(document, folder, destination, part)
     for where, targets in list(_maps(document.data)):
         if WORD in targets:
             names = _names(document, (*where, WORD), targets.pop(WORD), problems)
@@ -54,7 +63,7 @@ def used(document: Document) -> set[str]:
 
 
 def read(folder: Path, name: str) -> tuple[Document, Fragment]:
-    """Read a fragment.
+    """Read a fragment. A profile, which has `message:`, may use others.
 
     Raises:
         Problems: all that is wrong with its own words.
@@ -63,7 +72,7 @@ def read(folder: Path, name: str) -> tuple[Document, Fragment]:
     document = load(path, path.as_posix())
     model, problems, _ = mapping_shape.read(document, Fragment, document.data)
     for where, targets in _maps(document.data):
-        if WORD in targets:
+        if WORD in targets and "message" not in document.data:
             text = "a fragment uses no other fragment"
             problems.append(Problem(code="E162", text=text, place=document.key((*where, WORD))))
     if problems or not isinstance(model, Fragment):
@@ -123,14 +132,7 @@ def _put(  # noqa: PLR0913, PLR0917 - what, and where to
         fragment, model = read(folder, name)
     except Problems as found:
         return list(found.problems)
-    problems = []
-    lets = document.data.get("let")
-    for position, needed in enumerate(model.needs):
-        if not isinstance(lets, dict) or needed not in lets:
-            there = fragment.place(("needs", position))
-            hint = f"add {needed}: to let: ({there.file}:{there.line} asks for it)"
-            text = f"{name} needs %{needed}, and let: does not have it"
-            problems.append(Problem(code="E161", text=text, hint=hint, place=place))
+    problems = _lacking(document, fragment, model, place, name)
     for key in fragment.data["map"]:
         if key in targets:
             first = document.key((*where, key))
@@ -140,6 +142,44 @@ def _put(  # noqa: PLR0913, PLR0917 - what, and where to
     if not problems:
         targets |= fragment.data["map"]
         document.take_in(fragment, ("map",), where, name)
+    return problems
+
+
+def _put_profile(document: Document, folder: Path, destination: str, part: dict[str, Any]) -> list[Problem]:
+    """Let a profile's message and map stand for the file's own, at one destination."""
+    where: Steps = ("destinations", destination)
+    name, place = part[PROFILE], document.place((*where, PROFILE))
+    wrong = _wrong_name(folder, name, place)
+    if wrong is not None:
+        return [wrong]
+    try:
+        fragment, model = read(folder, name)
+    except Problems as found:
+        return list(found.problems)
+    problems = _lacking(document, fragment, model, place, name)
+    if model.message is None:
+        text = f"{name} is no profile: it does not say which messages are sent"
+        problems.append(Problem(code="E164", text=text, hint="add message: to it", place=place))
+    if "map" in part:
+        text = f"{destination} has a map of its own, and {name} has one too"
+        problems.append(Problem(code="E163", text=text, hint="keep one", place=document.key((*where, "map"))))
+    if not problems:
+        part |= {word: fragment.data[word] for word in ("message", "map")}
+        for word in ("message", "map"):
+            document.take_in(fragment, (word,), (*where, word), name)
+    return problems
+
+
+def _lacking(document: Document, fragment: Document, model: Fragment, place: Place, name: str) -> list[Problem]:
+    """Return a problem for each name that a fragment needs and the mapping does not have."""
+    lets = document.data.get("let")
+    problems = []
+    for position, needed in enumerate(model.needs):
+        if not isinstance(lets, dict) or needed not in lets:
+            there = fragment.place(("needs", position))
+            hint = f"add {needed}: to let: ({there.file}:{there.line} asks for it)"
+            text = f"{name} needs %{needed}, and let: does not have it"
+            problems.append(Problem(code="E161", text=text, hint=hint, place=place))
     return problems
 
 

@@ -226,6 +226,7 @@ class Destination(BaseModel):
     station: Label
     hl7: str = "2.5.1"
     charset: str = "UNICODE UTF-8"
+    profile: Text | None = Field(default=None, description="a fragment whose message and map stand for the file's own")
     message: Text | dict[str, str] = Field(description="MSH-9, for all actions or for each")
     when_unanswered: Literal["resend", "hold"] = "resend"
     retry: Retry = Retry()
@@ -292,6 +293,7 @@ class Fragment(Part):
     version: Literal["1"]
     fragment: Text = Field(description="what it writes, for people")
     needs: list[Name] = Field(default=[], description="names of let: that its lines use")
+    message: Text | dict[str, str] | None = Field(default=None, description="of a profile: MSH-9, for each action")
     map: dict[str, Any] = Field(min_length=1)
 
 
