@@ -22,11 +22,16 @@ from console import (
     language,
     navigation,
     pages_account,
+    pages_audit,
+    pages_channel,
     pages_channels,
+    pages_errors,
     pages_health,
     pages_jobs,
+    pages_mappings,
     pages_messages,
     pages_refused,
+    pages_settings,
     pages_shares,
     pages_sign_in,
     status,
@@ -36,15 +41,21 @@ from console.desk import Desk, desk
 from console.oidc import Provider, SignIn
 from console.panes import Describe, visible
 from console.reader import Reader
+from console.works import NoWorks, Works
 
 #: The pages: each module has its Blueprint `pages`. One line a page here, and one in `navigation.py`.
 PAGES = (
     pages_account,
+    pages_audit,
+    pages_channel,
     pages_channels,
+    pages_errors,
     pages_health,
     pages_jobs,
+    pages_mappings,
     pages_messages,
     pages_refused,
+    pages_settings,
     pages_shares,
     pages_sign_in,
 )
@@ -64,6 +75,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     describe: Describe = lambda segment, number: "",  # noqa: ARG005  # the names are part of Describe
     provider: Provider | None = None,
     address: str | None = None,
+    works: Works | None = None,
 ) -> Flask:
     """Return the status page of the store in `folder`.
 
@@ -76,6 +88,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
         zone: Time zone of the site (an IANA name); days begin and times are shown in it.
         describe: Gives the name of an HL7 field, for the panes.
         provider: The site's identity provider.
+        works: Finds out what the store does not know.
         address: https://… under which browsers reach it, by a proxy that speaks TLS; None: on this machine only.
 
     Raises:
@@ -85,7 +98,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     app.config["OPEN_TO_ALL"] = open_to_all
     app.extensions["desk"] = Desk(
         name=name, zone=ZoneInfo(zone), reader=Reader(folder), control=control, describe=describe,
-        provider=None if provider is None else SignIn(provider),
+        provider=None if provider is None else SignIn(provider), works=works or NoWorks(),
     )  # fmt: skip
     # JSON in the order in which a person reads it.
     app.json = DefaultJSONProvider(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import current_app
@@ -14,6 +15,7 @@ from console.panes import Describe
 from console.reader import Reader
 from console.searches import Searches
 from console.sessions import Sessions
+from console.works import Works
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,9 @@ class Desk:
     describe: Describe
     #: The site's identity provider; None: there are only local accounts.
     provider: SignIn | None = None
+    works: Works
+    #: channel → until when (monotonic), and what was found out about its mapping.
+    found_out: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)
     searches: Searches = field(default_factory=Searches)
     sessions: Sessions = field(default_factory=Sessions)
     #: `Control` has one connection: the threads of the console take turns with it.

@@ -23,9 +23,13 @@ class Entry:
 NAVIGATION = (
     Entry(endpoint="channels.page", word=_l("Channels")),
     Entry(endpoint="messages.page", word=_l("Messages")),
+    Entry(endpoint="errors.page", word=_l("Errors")),
     Entry(endpoint="refused.page", word=_l("Refused")),
     Entry(endpoint="shares.page", word=_l("Shares")),
     Entry(endpoint="jobs.page", word=_l("Jobs")),
+    Entry(endpoint="mappings.page", word=_l("Mappings")),
+    Entry(endpoint="audit.page", word=_l("Audit")),
+    Entry(endpoint="settings.page", word=_l("Settings")),
 )
 
 

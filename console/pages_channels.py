@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
@@ -13,10 +14,14 @@ from channels.control import NoSuchChannel
 from console import notes
 from console.access import needs, who
 from console.desk import desk
+from console.entrance import address
 from console.status import ChannelStatus, Overview, day_start, overview
 from store import directory
 
 pages = Blueprint("channels", __name__)
+
+#: Minutes: a week.
+LONGEST_PAUSE = 7 * 24 * 60
 
 
 @pages.get("/")
@@ -58,10 +63,29 @@ def set_state(name: str) -> Any:
     state = request.form.get("state", "")
     if state not in directory.STATES:
         abort(HTTPStatus.BAD_REQUEST, _("A channel can be started, paused or stopped."))
-    try:
-        with desk().turn:
-            desk().control.set_state(name, state, by=who(), reason=notes.reason())
-    except NoSuchChannel:
-        abort(HTTPStatus.NOT_FOUND, _("There is no channel of this name."))
-    notes.leave({"channel": name, "state": state})
-    return redirect(url_for("channels.page"), HTTPStatus.SEE_OTHER)
+    before = _state(name)
+    with desk().turn:
+        try:
+            desk().control.set_state(
+                name, state, by=who(), reason=notes.reason(), address=address(), until=_until(state)
+            )  # fmt: skip
+        except NoSuchChannel:
+            abort(HTTPStatus.NOT_FOUND, _("There is no channel of this name."))
+    notes.leave({"channel": name, "state": state, "before": before})
+    there = url_for("channel.page", name=name) if request.form.get("from") == "channel" else url_for("channels.page")
+    return redirect(there, HTTPStatus.SEE_OTHER)
+
+
+def _state(name: str) -> str | None:
+    with desk().reader.snapshot() as connection:
+        return next((row.state for row in directory.channels(connection) if row.name == name), None)
+
+
+def _until(state: str) -> float | None:
+    """Return when a pause ends by itself: the form says after how many minutes."""
+    minutes = request.form.get("minutes", "").strip()
+    if state != "paused" or not minutes:
+        return None
+    if not (minutes.isascii() and minutes.isdigit() and 0 < int(minutes) <= LONGEST_PAUSE):
+        abort(HTTPStatus.BAD_REQUEST, _("A pause lasts 1 to %(n)s minutes.", n=LONGEST_PAUSE))
+    return time.time() + int(minutes) * 60.0

@@ -191,7 +191,7 @@ def act(message_id: str) -> Any:
         return back
     try:
         with desk().turn:
-            outcomes = desk().control.act(message_id, wish, by=who(), reason=notes.reason())
+            outcomes = desk().control.act(message_id, wish, by=who(), reason=notes.reason(), address=address())
     except NoSuchMessage:
         abort(HTTPStatus.NOT_FOUND, _("There is no message of this id."))
     notes.leave(*(asdict(outcome) for outcome in outcomes))

@@ -54,6 +54,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "stop": ("host.command_state", "Stop a channel: its door and its lanes."),
         "pause": ("host.command_state", "Close a channel's door; what it has is still delivered."),
         "resume": ("host.command_state", "Open a paused channel's door again."),
+        "reach": ("host.command_reach", "Try whether the peers of a channel can be reached."),
         "unmapped": ("host.command_unmapped", "List codes that a table has no row for, and who waits for it."),
         "drift": ("host.command_drift", "Show what OmegaAI's and PowerServer's resources have differently."),
         "messages": ("host.command_messages", "Find, show, retry, reprocess and cancel messages."),

@@ -1,4 +1,4 @@
-"""`plugin-host messages find|show|retry|reprocess|cancel`."""
+"""`plugin-host messages find|show|would|retry|reprocess|cancel|resend`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from channels.control import Act, NoSuchMessage
+from connectors.doorbell import Ringer
+from host import trying
 from host.command_access import control_of, opened_store, who
 from host.command_line import (
     EXIT_FINDINGS,
@@ -25,7 +27,8 @@ from host.command_line import (
     suggestion,
 )
 from messages.lifecycle import Status
-from store import directory, reads
+from messages.problem import Problems
+from store import audit, directory, reads
 
 
 @click.group(name="messages", cls=Group)
@@ -170,6 +173,55 @@ def _act_command(act: Act, text: str) -> click.Command:
         sys.exit(0 if done == len(results) else EXIT_IN_PART if done else EXIT_REFUSED)
 
     return command
+
+
+@messages_command.command("would")
+@click.argument("messages", nargs=-1, required=True, metavar="MESSAGE...")
+@site_option
+@json_option
+def would_command(messages: tuple[str, ...], site: Path, as_json: bool) -> None:
+    """Say what would become of parked messages if they were tried now. Nothing is changed or sent.
+
+    Exit code 1 when one would be parked again.
+    """
+    with opened_store(site) as store:
+        found = list(trying.would(store, (message.upper() for message in messages)))
+    if as_json:
+        print_json(deliveries=found)
+    for one in () if as_json else found:
+        why = f": {one['cause']}" if one["cause"] else ""
+        click.echo(f"{one['message']} {one['destination']} would be {one['becomes']}{why}")
+    sys.exit(EXIT_FINDINGS if any(one["becomes"] == "parked" for one in found) else 0)
+
+
+@messages_command.command("resend")
+@click.argument("message")
+@click.option("--with", "edited", required=True, type=click.File("rb"), help="The edited copy; - is standard input.")
+@click.option("--by", help="Who edited it, where that is somebody else.")
+@click.option("--reason", help="Why; kept in the audit trail.")
+@site_option
+@json_option
+def resend_command(message: str, edited: Any, by: str | None, reason: str | None, site: Path, as_json: bool) -> None:
+    """Send an edited copy of MESSAGE through its channel, as a message of its own. The original is not touched."""
+    person = by or who()
+    with opened_store(site) as store:
+        detail = reads.detail(store.connection, message.upper())
+        if detail is None:
+            raise Failure(EXIT_FINDINGS, "there is no message of this id")
+        try:
+            copy, destinations = trying.resend(store, detail, edited.read(), person)
+        except (Problems, trying.NotTaken) as error:
+            raise Failure(EXIT_REFUSED, f"the copy is refused: {error}") from None
+        given = {"edited_from": detail.line.id, **({"reason": reason} if reason else {})}
+        store.writer.now(lambda tx: audit.record(tx, person, "message-changed", f"message:{copy}", detail=given))
+        ringer = Ringer(lambda: [row.bell for row in directory.processes(store.connection) if row.bell])
+        ringer.refresh()
+        ringer.work(destinations)
+        ringer.close()
+    if as_json:
+        print_json(message=copy, edited_from=detail.line.id)
+    else:
+        click.echo(copy)
 
 
 messages_command.add_command(_act_command("retry", "Send parked messages again, the same bytes."))

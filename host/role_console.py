@@ -15,6 +15,8 @@ from connectors.doorbell import Ringer
 from connectors.secret import read_secret
 from console.app import OpenOffLoopback, create_app, serve
 from console.oidc import Provider
+from host.console_works import CommandWorks
+from host.front_door import front_door
 from host.roles import BEAT, Assignment, say_failed, say_ready
 from store import directory
 from store.store import Store
@@ -27,15 +29,17 @@ def run(assignment: Assignment) -> None:
     store = Store(folder, "console")
     ringer = Ringer(lambda: [row.bell for row in directory.processes(store.connection) if row.bell])
     ringer.refresh()
+    control = Control(store, ringer.change)
     app = create_app(
         folder,
-        Control(store, ringer.change),
+        control,
         name=assignment.site,
         open_to_all=True,
         zone=assignment.zone,
         describe=_field_name,
         provider=_provider(assignment.console.get("sign_in")),
         address=assignment.console.get("address"),
+        works=CommandWorks(front_door(), assignment.folder),
     )
     directory.announce(store.writer, "console", os.getpid(), None, ())
 
@@ -60,6 +64,8 @@ def run(assignment: Assignment) -> None:
     Thread(target=_until_input_ends, args=(stopping,), daemon=True).start()
     while not stopping.wait(BEAT) and serving.is_alive():
         ringer.refresh()
+        with app.extensions["desk"].turn:
+            control.end_pauses()
         store.writer.now(lambda tx: tx.execute("UPDATE process SET beat_at = ? WHERE role = 'console'", (tx.now,)))
 
 

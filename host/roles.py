@@ -52,6 +52,8 @@ class Assignment:
     zone: str
     console_host: str
     console_port: int
+    #: Folder of the site, with its mapping files.
+    folder: str
     #: What else site.yaml says of the console: address, proxy, sign_in. Secrets stand in it by name only.
     console: dict[str, Any] = field(default_factory=dict)
     #: Days that messages are kept once they are at rest.

@@ -13,6 +13,7 @@ import orjson
 
 from host import deploying, needed
 from host import site as sites
+from host.front_door import front_door
 from host.occasional import Occasional, jobs_of
 from host.roles import Assignment
 from host.supervisor import NotReady, Supervisor
@@ -45,8 +46,8 @@ class Host:
         #: The host before this one did not leave in order.
         self._doubts = False
         self._verifying: subprocess.Popen[bytes] | None = None
-        self._supervisor = Supervisor(_front_door(), ROLES)
-        self._occasional = Occasional(_front_door(), folder, ())
+        self._supervisor = Supervisor(front_door(), ROLES)
+        self._occasional = Occasional(front_door(), folder, ())
         try:
             self._check(folder)
         except BaseException:
@@ -60,7 +61,7 @@ class Host:
         self._doors: dict[str, list[str]] = {}
         self._new_key = False
         self._runs: dict[str, str] = {}
-        self._occasional = Occasional(_front_door(), folder, jobs_of(self.site))
+        self._occasional = Occasional(front_door(), folder, jobs_of(self.site))
 
     def start(self) -> dict[str, list[str]]:
         """Deploy the files and start the processes; return the addresses of each when all are ready.
@@ -156,7 +157,7 @@ class Host:
     def _verify(self) -> None:
         """Read the whole store in a process of its own: it was not left in order."""
         self._verifying = subprocess.Popen(  # noqa: S603  # our own program
-            [sys.executable, str(_front_door()), "role", "verify"], stdin=subprocess.PIPE
+            [sys.executable, str(front_door()), "role", "verify"], stdin=subprocess.PIPE
         )
         if self._verifying.stdin is not None:
             self._verifying.stdin.write(orjson.dumps(dataclasses.asdict(self._assignment("verify"))) + b"\n")
@@ -179,13 +180,6 @@ class Host:
                 self._leave_clean()
             self._lock.release()
             self._lock = None
-
-
-def _front_door() -> Path:
-    """Return the file that a process is started with: beside the rooms in a checkout, above them in a wheel."""
-    rooms = Path(__file__).resolve().parents[1]
-    beside = rooms / "plugin_host.py"
-    return beside if beside.exists() else rooms.parent / "plugin_host.py"
 
 
 def prepare_store(folder: Path) -> None:

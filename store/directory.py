@@ -160,6 +160,11 @@ def clear_problem(writer: Writer, channel: str, problem: str) -> None:
 
 def set_state(writer: Writer, channel: str, state: str, by: str, reason: str | None) -> bool:
     """Start, pause or stop a channel. False when there is no such channel."""
+    return writer.now(lambda tx: change_state(tx, channel, state, by, reason))
+
+
+def change_state(tx: Transaction, channel: str, state: str, by: str, reason: str | None) -> bool:
+    """Do so in a transaction that does more."""
     if state not in STATES:
         raise ValueError(f"{state} is not one of {', '.join(STATES)}")
     cursor = writer.now(

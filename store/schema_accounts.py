@@ -1,4 +1,4 @@
-"""The tables of local accounts and of tries to sign in."""
+"""The tables of the status page: local accounts, tries to sign in, when a pause ends."""
 
 TABLES = """
 -- Who may sign in with a password; none until `plugin-host user add`.
@@ -10,4 +10,6 @@ CREATE TABLE account (
 -- Tries to sign in that failed; forgotten when the time in which they count is over.
 CREATE TABLE failed_sign_in (number INTEGER PRIMARY KEY, at REAL NOT NULL, name BLOB NOT NULL, address TEXT NOT NULL);
 CREATE INDEX failed_sign_in_address ON failed_sign_in (address, at);
+-- When the pause of a channel ends by itself.
+CREATE TABLE pause_end (channel TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 """

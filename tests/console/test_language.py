@@ -60,6 +60,10 @@ def test_a_text_without_portuguese_and_one_that_lost_a_placeholder_are_found(mon
     assert [text.partition(" ")[0] for text in found] == ["a:1:", "b:2:"]
 
 
+#: What these hold is the same in every language: commands, drawings.
+SILENT = {"script", "style", "svg", "code"}
+
+
 class _Plain(HTMLParser):
     """The words that stand in a page outside of tags and calls."""
 
@@ -69,13 +73,14 @@ class _Plain(HTMLParser):
         self._silent = 0
 
     def handle_starttag(self, tag, attrs):
-        self._silent += tag in {"script", "style", "svg"}
+        self._silent += tag in SILENT
+        hidden = tag in {"option", "button"} or ("type", "hidden") in attrs
         for name, value in attrs:
-            if name in SEEN and not (name == "value" and tag in {"option", "button"}):
+            if name in SEEN and not (name == "value" and hidden):
                 self.words += _words(value or "")
 
     def handle_endtag(self, tag):
-        self._silent -= tag in {"script", "style", "svg"}
+        self._silent -= tag in SILENT
 
     def handle_data(self, data):
         if not self._silent:

@@ -26,6 +26,24 @@ TABLE = {
     "GET /messages/<ulid:message_id>.json": "operator",
     "POST /messages/<ulid:message_id>/act": "operator",
     "POST /messages/<ulid:message_id>/read": "operator+bodies",
+    "GET /channels/<name>": "viewer",
+    "GET /channels/<name>.json": "viewer",
+    "POST /channels/<name>/difference": "analyst",
+    "POST /channels/<name>/reach": "operator",
+    "GET /errors": "viewer",
+    "GET /errors.json": "viewer",
+    "GET /errors/<identifier>": "operator",
+    "GET /errors/<identifier>.json": "operator",
+    "POST /errors/<identifier>/try": "operator",
+    "POST /errors/<identifier>/retry": "operator",
+    "GET /mappings": "analyst",
+    "GET /mappings.json": "analyst",
+    "GET /mappings/<name>": "analyst",
+    "GET /mappings/<name>.json": "analyst",
+    "GET /audit": "admin",
+    "GET /audit.json": "admin",
+    "GET /settings": "admin",
+    "GET /settings.json": "admin",
     "GET /shares": "viewer",
     "GET /shares.json": "viewer",
     "GET /shares/<int:number>": "operator",
@@ -90,7 +108,8 @@ def closed(site, app):
 
 def address(site: Site, rule: str) -> str:
     values = {
-        "<name>": "study-share", "<ulid:message_id>": site.ids["refused"], "<path:filename>": "console.css", "<int:number>": "1",
+        "<name>": "study-share", "<ulid:message_id>": site.ids["refused"], "<path:filename>": "console.css",
+        "<identifier>": "0123456789abcdef", "<int:number>": "1",
     }  # fmt: skip
     for mark, value in values.items():
         rule = rule.replace(mark, value)
