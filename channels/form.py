@@ -31,7 +31,7 @@ _DAY = 86400.0
 _KEPT = 3660
 #: Seconds between looks whether PowerServer knows a study by now.
 _LOOK = 5.0
-#: The kind that knows appointments, and with them which orders PowerServer has accepted.
+#: The kind that remembers appointments, each by its order too, and how PowerServer has them.
 _APPOINTMENTS = "appointment"
 
 _FACTS = {
@@ -154,7 +154,8 @@ class Form:
     def _study(self, facts: Facts, occasion: Occasion) -> Wait | None:
         """Return the wait for the study of a clinical form; raises Problems when it took too long."""
         for order in facts.get("study", ()):
-            if occasion.elsewhere(_APPOINTMENTS, order) is not None:
+            appointment = occasion.elsewhere(_APPOINTMENTS, f"order {order}") or {}
+            if appointment.get("powerserver") is not None:
                 continue
             if self._study_within and occasion.now - _moment(facts).timestamp() > self._study_within:
                 text = "PowerServer does not know the study of this form: no appointment with its order was accepted"
