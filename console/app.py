@@ -39,7 +39,7 @@ from console import (
 )
 from console.desk import Desk, desk
 from console.oidc import Provider, SignIn
-from console.panes import Describe, visible
+from console.panes import Describe, Explain, visible
 from console.reader import Reader
 from console.works import NoWorks, Works
 
@@ -73,6 +73,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     open_to_all: bool,
     zone: str = "UTC",
     describe: Describe = lambda segment, number: "",  # noqa: ARG005  # the names are part of Describe
+    explain: Explain = lambda connection, number: {},  # noqa: ARG005  # as above
     provider: Provider | None = None,
     address: str | None = None,
     works: Works | None = None,
@@ -87,6 +88,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
             `/health/…` is answered until somebody can.
         zone: Time zone of the site (an IANA name); days begin and times are shown in it.
         describe: Gives the name of an HL7 field, for the panes.
+        explain: Gives where what was sent came from, for the panes.
         provider: The site's identity provider.
         works: Finds out what the store does not know.
         address: https://… under which browsers reach it, by a proxy that speaks TLS; None: on this machine only.
@@ -97,7 +99,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     app = Flask("console", root_path=str(Path(__file__).parent))
     app.config["OPEN_TO_ALL"] = open_to_all
     app.extensions["desk"] = Desk(
-        name=name, zone=ZoneInfo(zone), reader=Reader(folder), control=control, describe=describe,
+        name=name, zone=ZoneInfo(zone), reader=Reader(folder), control=control, describe=describe, explain=explain,
         provider=None if provider is None else SignIn(provider), works=works or NoWorks(),
     )  # fmt: skip
     # JSON in the order in which a person reads it.

@@ -11,7 +11,7 @@ from flask import current_app
 
 from channels.control import Control
 from console.oidc import SignIn
-from console.panes import Describe
+from console.panes import Describe, Explain
 from console.reader import Reader
 from console.searches import Searches
 from console.sessions import Sessions
@@ -28,6 +28,7 @@ class Desk:
     reader: Reader
     control: Control
     describe: Describe
+    explain: Explain
     #: The site's identity provider; None: there are only local accounts.
     provider: SignIn | None = None
     works: Works

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +16,7 @@ from console import guard, notes, timeline
 from console.access import may, needs, who
 from console.desk import desk
 from console.entrance import address, session_token
-from console.panes import pane
+from console.panes import Origin, pane
 from console.status import day_start
 from messages.lifecycle import SHARES, Status
 from store import audit, directory, lists, reads
@@ -136,11 +137,17 @@ def message(message_id: str) -> str:
         steps=steps,
         shown=shown,
         received=pane(detail.body, describe) if shown else None,
-        sent=timeline.sent(detail, describe) if shown else [],
+        sent=timeline.sent(detail, describe, _origins(detail)) if shown else [],
         responses=timeline.responses(steps, describe) if shown else [],
         acts=timeline.allowed(detail),
         notes=notes.take(),
     )
+
+
+def _origins(detail: reads.MessageDetail) -> Mapping[str, Sequence[Origin]]:
+    """Return where what was sent came from, by destination."""
+    with desk().reader.snapshot() as connection:
+        return desk().explain(connection, detail.line.number)
 
 
 @pages.get("/messages/<ulid:message_id>.json")

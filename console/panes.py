@@ -5,17 +5,41 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from markupsafe import Markup, escape
+
+from store.connection import Connection
 
 #: Bytes of one body that a page shows.
 SHOWN = 256 * 1024
 
 #: Returns the name of a field ("PID", 5 → "Patient Name"); empty when unknown.
 Describe = Callable[[str, int], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where something of what was sent came from. Its values are the message's: shown on its page, nowhere else."""
+
+    #: The field that it stands in (`PID-5`, `AIS[2]-3`), or the element's path.
+    place: str
+    #: What the rule writes: `SCH-11.4`.
+    target: str
+    #: `file:line:column`.
+    rule: str
+    source: str
+    #: What the source gave, before any conversion.
+    found: str
+    conversion: str
+    gave: str
+
+
+#: Returns where all that one message was mapped to came from, by destination; the number is the message's.
+Explain = Callable[[Connection, int], Mapping[str, Sequence[Origin]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +50,9 @@ class Field:
     text: str
     #: "Patient Name"; empty when unknown.
     name: str
+    #: `AIS[2]`: the segment, and which of its kind.
+    segment: str
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +93,19 @@ class Pane:
     segments: tuple[Segment, ...] = ()
     tokens: tuple[Token, ...] = ()
     text: str = ""
+    #: Where what is in it came from; of HL7 the fields have theirs.
+    origins: tuple[Origin, ...] = ()
 
 
-def pane(body: bytes, describe: Describe) -> Pane:
+def pane(body: bytes, describe: Describe, origins: Sequence[Origin] = ()) -> Pane:
     """Return a body as a page shows it. What it is, the bytes say; what they do not say is shown as text."""
     shown = body[:SHOWN]
     if b"\0" in shown or shown.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PK\x03\x04")):
-        return Pane(kind="binary", size=len(body))
+        return Pane(kind="binary", size=len(body), origins=tuple(origins))
     text, charset = _decode(shown)
-    whole = Pane(kind="text", size=len(body), shown=len(shown), charset=charset, text=text)
+    whole = Pane(kind="text", size=len(body), shown=len(shown), charset=charset, text=text, origins=tuple(origins))
     if re.match(r"\x0b?MSH[^\w\s]", text):
-        return replace(whole, kind="hl7", segments=tuple(_segments(text, describe)))
+        return replace(whole, kind="hl7", segments=tuple(_segments(text, describe, origins)))
     if text.lstrip()[:1] in {"{", "["} and (len(shown) < len(body) or _is_json(text)):
         return replace(whole, kind="json", tokens=tuple(_tokens(text)))
     return whole
@@ -95,11 +124,17 @@ def _decode(body: bytes) -> tuple[str, str]:
 # -- HL7 v2.5.1, chapter 2.5.4: delimiters ---------------------------------------------------------------------
 
 
-def _segments(text: str, describe: Describe) -> Iterator[Segment]:
+def _segments(text: str, describe: Describe, origins: Sequence[Origin]) -> Iterator[Segment]:
     separator = text[text.index("MSH") + 3]
+    by_place: dict[str, list[Origin]] = {}
+    for origin in origins:
+        by_place.setdefault(origin.place, []).append(origin)
+    counts: Counter[str] = Counter()
     for line in re.findall(r"[^\r\n]+[\r\n]*|[\r\n]+", text):
         content = line.rstrip("\r\n")
         name = content.lstrip("\x0b")[:3]
+        counts[name] += 1
+        shown = name if counts[name] == 1 else f"{name}[{counts[name]}]"
         fields: list[Field] = []
         parts = [Part(text=content.partition(separator)[0])]
         # MSH-1 is the separator itself, so what follows it is MSH-2.
@@ -107,7 +142,10 @@ def _segments(text: str, describe: Describe) -> Iterator[Segment]:
         for number, value in enumerate(content.split(separator)[1:], start=first):
             parts.append(Part(text=separator))
             if value:
-                field = Field(number=number, text=value, name=describe(name, number))
+                field = Field(
+                    number=number, text=value, name=describe(name, number), segment=shown,
+                    origins=tuple(by_place.get(f"{shown}-{number}", ())),
+                )  # fmt: skip
                 fields.append(field)
                 parts.append(Part(text=value, field=field))
         parts.append(Part(text=line[len(content) :]))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from channels.control import ACTS, Act
-from console.panes import Describe, Pane, pane
+from console.panes import Describe, Origin, Pane, pane
 from messages.lifecycle import TRANSITIONS, Event, Status
 from store.reads import DeliveryLine, MessageDetail
 
@@ -64,10 +64,17 @@ def _steps(line: DeliveryLine, detail: MessageDetail) -> list[Happening]:
     return steps
 
 
-def sent(detail: MessageDetail, describe: Describe) -> list[Sent]:
-    """Return what was or will be sent, by destination."""
+def sent(
+    detail: MessageDetail, describe: Describe, origins: Mapping[str, Sequence[Origin]] | None = None
+) -> list[Sent]:
+    """Return what was or will be sent, by destination; with where it came from, by destination too."""
+    by_destination = origins or {}
     return [
-        Sent(destination=line.destination, control_id=control_id, pane=pane(encoded, describe))
+        Sent(
+            destination=line.destination,
+            control_id=control_id,
+            pane=pane(encoded, describe, by_destination.get(line.destination, ())),
+        )
         for line in detail.line.deliveries
         if line.id in detail.outgoing
         for control_id, encoded in [detail.outgoing[line.id]]

@@ -17,6 +17,7 @@ from console.app import OpenOffLoopback, create_app, serve
 from console.oidc import Provider
 from host.console_works import CommandWorks
 from host.front_door import front_door
+from host.origins import origins
 from host.roles import BEAT, Assignment, say_failed, say_ready
 from store import directory
 from store.store import Store
@@ -37,6 +38,7 @@ def run(assignment: Assignment) -> None:
         open_to_all=True,
         zone=assignment.zone,
         describe=_field_name,
+        explain=origins,
         provider=_provider(assignment.console.get("sign_in")),
         address=assignment.console.get("address"),
         works=CommandWorks(front_door(), assignment.folder),

@@ -91,7 +91,13 @@ function nameFields(pane) {
   const readout = document.querySelector(`[data-for="${pane.id}"]`);
   const rows = [...pane.querySelectorAll(".seg")].map((row) => [...row.querySelectorAll(".f")]).filter((row) => row.length);
   if (!rows.length) return;
-  const show = (field) => { readout.textContent = field.dataset.name; };
+  const show = (field) => {
+    const name = document.createElement("b");
+    name.textContent = field.dataset.name;
+    // Where it comes from stands in the table below; here it is shown for one field.
+    const origin = document.getElementById(field.dataset.origin ?? "")?.cloneNode(true);
+    readout.replaceChildren(name, ...(origin ? origin.childNodes : []));
+  };
   for (const field of rows.flat()) {
     field.dataset.name = field.title;
     field.removeAttribute("title");

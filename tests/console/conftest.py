@@ -16,6 +16,7 @@ import pytest
 
 from channels.control import Control
 from console.app import create_app
+from console.panes import Origin
 from messages.lifecycle import Event, Status
 from messages.message import Step
 from store import directory
@@ -34,6 +35,15 @@ SURNAME, MRN = "Conceição", "12345"
 NAMES = {("PID", 5): "Patient Name", ("PID", 7): "Date/Time of Birth", ("MSH", 10): "Message Control ID"}
 
 M, C, S = Event.MAPPED, Event.CLAIMED, Status
+
+
+def explain(connection, number: int) -> dict[str, tuple[Origin, ...]]:
+    """Say of one field of whatever was sent where it came from."""
+    origin = Origin(
+        place="PID-3", target="PID-3", rule="mappings/blume-appointment.yaml:64:3", source="%mrn",
+        found='{"value": "12345"}', conversion="as: CX, table: authorities", gave="12345",
+    )  # fmt: skip
+    return dict.fromkeys(("powerserver", "viewer", "omegaai", "archive", "ris"), (origin,))
 
 
 def describe(segment: str, number: int) -> str:
@@ -190,7 +200,7 @@ def site(filled, tmp_path):
 def app(site):
     app = create_app(
         site.folder, Control(site.store, site.ring), name="Clinic 01", open_to_all=True,
-        zone="America/Sao_Paulo", describe=describe,
+        zone="America/Sao_Paulo", describe=describe, explain=explain,
     )  # fmt: skip
     yield app
     app.extensions["desk"].reader.close()

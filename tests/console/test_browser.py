@@ -176,6 +176,27 @@ def test_arrow_keys_name_the_fields_of_a_segment(page, site):
     assert page.locator("#pane-sent-1 [tabindex='0']").count() == 1
 
 
+def test_a_field_that_was_sent_shows_its_rule_source_value_and_conversion(page, site):
+    page.goto(f"/messages/{site.ids['sent']}")
+    page.locator("#show-bodies").click()
+    readout = page.locator("[data-for=pane-sent-1]")
+    field = page.locator("#pane-sent-1 .f[data-name^='PID-3']")
+    field.hover()
+
+    for words in ("PID-3", "%mrn", '{"value": "12345"}', "as: CX, table: authorities", "blume-appointment.yaml:64:3"):
+        expect(readout).to_contain_text(words)
+    page.locator("#pane-sent-1 .f[data-name^='PID-1']").first.click()
+    expect(readout).to_have_text("PID-1")
+    page.keyboard.press("ArrowRight")
+    expect(readout).to_contain_text("blume-appointment.yaml:64:3")
+    assert_accessible(page)
+    titles = page.locator("[title]").evaluate_all("all => all.map(one => one.title)")
+    assert not [title for title in titles if "12345" in title]
+    page.locator(".fields:has(#pane-sent-1-PID-3) > summary").click()
+    assert page.locator("#pane-sent-1-PID-3").is_visible()
+    assert_accessible(page)
+
+
 def test_what_is_searched_for_stands_in_the_page_and_not_in_the_address(page):
     page.goto("/")
     page.get_by_label("Find a message").fill(MRN)
