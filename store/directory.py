@@ -167,15 +167,11 @@ def change_state(tx: Transaction, channel: str, state: str, by: str, reason: str
     """Do so in a transaction that does more."""
     if state not in STATES:
         raise ValueError(f"{state} is not one of {', '.join(STATES)}")
-    cursor = writer.now(
-        lambda tx: (
-            tx.execute(
-                "UPDATE channel SET state = ?, changed_at = ?, changed_by = ?, reason = ? WHERE name = ?",
-                (state, tx.now, by, reason, channel),
-            ).rowcount
-        )
+    cursor = tx.execute(
+        "UPDATE channel SET state = ?, changed_at = ?, changed_by = ?, reason = ? WHERE name = ?",
+        (state, tx.now, by, reason, channel),
     )
-    return bool(cursor)
+    return bool(cursor.rowcount)
 
 
 async def set_connection(writer: Writer, destination: int, state: str, reason: str | None) -> None:
