@@ -20,6 +20,7 @@ class Foreign:
         self.stored = []
         self.requests = []
         self.threads = []
+        self.server = None
 
     def station(self, **settings):
         given = {
@@ -99,7 +100,7 @@ def foreign(statuses=(), *, on_action=None, moves=()):
         build_context(StudyRootQueryRetrieveInformationModelMove),
     ]
     handlers = [(evt.EVT_C_STORE, store), (evt.EVT_N_ACTION, action), (evt.EVT_C_MOVE, move)]
-    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    peer.server = server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     peer.port = server.server_address[1]
     try:
         yield peer
