@@ -219,6 +219,19 @@ def _said_before(connection: Connection, delivery: int, found: Remembered) -> Go
     return None
 
 
+def ask_anew(kind: Kind, facts: Facts, now: float) -> Go | Hold | Wait:
+    """Ask a kind about a message as if nothing were remembered; for commands that try something.
+
+    Raises:
+        Problems: it would be refused at the door, or parked.
+    """
+    kind.at_door(facts, None)
+    occasion = Occasion(
+        now=now, delivery=0, remembered=lambda _: None, elsewhere=lambda *_: None, is_open=lambda _: False
+    )
+    return kind.before_mapping(facts, None, occasion)
+
+
 def at_door(name: str, kind: Kind, facts: Facts, connection: Connection, focus: int | None) -> None:
     """Ask a kind whether a message may come in.
 

@@ -93,10 +93,24 @@ def _joined(theirs: list[Any], ours: list[Any], keys: tuple[str, ...]) -> list[A
         same = (n for n, other in enumerate(theirs) if [_at(other, key) for key in keys] == identity)
         at = next(same, None)
         if any(part is not None for part in identity) and at is not None:
-            result[at] = without_nulls({**theirs[at], **item})
+            result[at] = _into(theirs[at], item)
         elif item not in result:
             result.append(item)
     return result
+
+
+def _into(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """Return an item of a list with ours put in: an object in it is merged too, so that what we do not name stays.
+
+    >>> _into({"actor": {"reference": "Patient/1"}, "status": "needs-action"}, {"actor": {"type": "Patient"}})
+    {'actor': {'reference': 'Patient/1', 'type': 'Patient'}, 'status': 'needs-action'}
+    """
+    inner = {
+        name: _into(theirs[name], value)
+        for name, value in ours.items()
+        if isinstance(value, dict) and isinstance(theirs.get(name), dict)
+    }
+    return without_nulls({**theirs, **ours, **inner})
 
 
 def without_nulls(element: dict[str, Any]) -> dict[str, Any]:
@@ -106,8 +120,17 @@ def without_nulls(element: dict[str, Any]) -> dict[str, Any]:
 
 def _at(item: Any, path: str) -> Any:
     for name in path.split("."):
-        item = item.get(name) if isinstance(item, dict) else None
+        if not isinstance(item, dict):
+            return None
+        item = _type_of(item) if name == "type" and "type" not in item else item.get(name)
     return item
+
+
+def _type_of(reference: dict[str, Any]) -> str | None:
+    """Return the type that a Reference without `type` names in its url (FHIR R4 references.html, Reference.type)."""
+    url = reference.get("reference")
+    parts = url.partition("/_history/")[0].split("/") if isinstance(url, str) else []
+    return parts[-2] if len(parts) > 1 and parts[-2][:1].isupper() else None
 
 
 def _is_generated(text: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import click
 import orjson
 
 from channels import registry
+from channels.kind import Go, ask_anew
 from host.command_access import opened_store
 from host.command_line import (
     EXIT_FINDINGS,
@@ -158,7 +160,7 @@ def fixture(message: str, out: Path, force: bool, site: Path) -> None:
         return
     conditions = Given(
         now=when, control_id=control_id(), destination=next(iter(plan["destinations"])), focus=focus,
-        known=bool(first and first.known), values=note["values"] if note is not None else {},
+        known=bool(first and first.known), values=_values(plan, made, focus, when) if note is None else note["values"],
     )  # fmt: skip
     for line in _test(plan, made, conditions, given=_inside(site, out)):
         click.echo(line)
@@ -198,6 +200,19 @@ def _inside(site: Path, file: Path) -> str:
         return file.resolve().relative_to(site.resolve()).as_posix()
     except ValueError:
         return f"samples/{file.name}"
+
+
+def _values(plan: dict[str, Any], sample: bytes, focus: int | None, when: datetime) -> Mapping[str, str]:
+    """Return what the rules of a plan's kind say of a sample that was not mapped yet; nothing where they refuse it."""
+    if not plan.get("kind"):
+        return {}
+    transformer = registry.load("transformer", plan["transformer"])(plan)
+    kind = registry.load("channel", plan["kind"])(plan["transformer"], plan["settings"])
+    try:
+        said = ask_anew(kind, transformer.facts(transformer.load(sample), focus), when.timestamp())
+    except Problems:
+        return {}
+    return said.values if isinstance(said, Go) else {}
 
 
 def _test(plan: dict[str, Any], sample: bytes, conditions: Given, given: str) -> list[str]:

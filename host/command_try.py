@@ -12,7 +12,7 @@ import click
 import orjson
 
 from channels import registry
-from channels.kind import Go, Hold, Kind, Occasion, Wait
+from channels.kind import Go, Hold, Kind, Wait, ask_anew
 from host.command_line import EXIT_FINDINGS, Failure, complete_channel, json_option, print_json, site_option, suggestion
 from host.command_site import channel_file, now_option, problem_as_json
 from messages.identity import control_id
@@ -113,12 +113,7 @@ class _Trial:
         """Return what the rules of the channel's kind say of a message about something that nothing is known of."""
         if self._kind is None:
             return None
-        self._kind.at_door(facts, None)
-        occasion = Occasion(
-            now=self._now.timestamp(), delivery=0, remembered=lambda _: None, elsewhere=lambda *_: None,
-            is_open=lambda _: False,
-        )  # fmt: skip
-        return self._kind.before_mapping(facts, None, occasion)
+        return ask_anew(self._kind, facts, self._now.timestamp())
 
     def _rules(self, document: Any, given: Given, encoded: bytes) -> list[dict[str, Any]]:
         """Return each rule at work, in the order of the message; a transformer without such a plan gives none."""

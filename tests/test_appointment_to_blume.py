@@ -58,7 +58,16 @@ PROPOSED = {
     "status": "proposed",
     "identifier": [{"system": "urn:oid:2.25.1001", "value": "appt-77"}],
     "comment": "the patient's own words",
-    "participant": [{"actor": {"reference": "Patient/1"}, "status": "accepted"}],
+    "participant": [{"actor": {"reference": "Patient/1"}, "status": "needs-action"}],
+}
+
+
+#: What the rules of an appointment say of each sample.
+SAID = {
+    "book": {"change": "booked", "state": "PENDING", "status": "pending"},
+    "confirm": {"change": "confirmed", "state": "CONFIRMED", "status": "booked"},
+    "move": {"change": "requested", "state": "REQUESTED", "status": "proposed"},
+    "cancel": {"change": "cancelled", "state": "CANCELLED", "status": "cancelled"},
 }
 
 
@@ -71,9 +80,10 @@ def way(checked, names, peer):
             line.send((SITE / f"samples/powerserver-{name}.hl7").read_bytes())
             assert b"\rMSA|AA|" in line.answer()
     changes = []
-    for message in intake.messages:
+    for name, message in zip(names, intake.messages, strict=True):
         document = transformer.check(message.body)
-        given = Given(now=datetime(2025, 11, 20, tzinfo=UTC), control_id="1", destination="omegaai")
+        now = datetime(2025, 11, 20, tzinfo=UTC)
+        given = Given(now=now, control_id="1", destination="omegaai", values=SAID[name])
         changes.append(transformer.transform(document, given).encoded)
     return deliver(peer, *changes)
 
@@ -86,7 +96,8 @@ def test_a_confirmation_changes_what_the_patient_proposed_and_keeps_the_rest(che
 
     assert reply.event is Event.ACCEPTED
     assert (held["status"], held["comment"]) == ("booked", "the patient's own words")
-    assert held["participant"] == PROPOSED["participant"]
+    (patient,) = held["participant"]
+    assert patient == {"actor": {"reference": "Patient/1", "type": "Patient"}, "status": "accepted"}
     assert [one["value"] for one in held["identifier"]] == ["appt-77", "PS-4711"]
 
 

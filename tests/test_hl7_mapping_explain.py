@@ -16,7 +16,13 @@ from transformers.mapping_site import load_site
 
 SHIPPED = Path(__file__).parents[1] / "mappings"
 NOW = datetime.fromisoformat("2025-11-20T15:30:00-03:00")
-GIVEN = Given(now=NOW, control_id="C", destination="omegaai")
+SAID = {
+    "book": {"change": "booked", "state": "PENDING", "status": "pending"},
+    "confirm": {"change": "confirmed", "state": "CONFIRMED", "status": "booked"},
+    "move": {"change": "requested", "state": "REQUESTED", "status": "proposed"},
+    "cancel": {"change": "cancelled", "state": "CANCELLED", "status": "cancelled"},
+    "no-show": {"change": "missed", "state": "NOSHOW", "status": "noshow"},
+}
 SAMPLES = sorted(path.name for path in (SHIPPED / "samples").glob("powerserver-*.hl7"))
 
 
@@ -33,9 +39,11 @@ def explained(plan, sample, **changes):
     document = transformer.load((SHIPPED / "samples" / sample).read_bytes())
     for name, value in changes.items():
         document = changed(document, name.replace("_", "-"), value)
-    sent = transformer.transform(document, GIVEN)
+    said = SAID[sample.removeprefix("powerserver-").removesuffix(".hl7")]
+    given = Given(now=NOW, control_id="C", destination="omegaai", values=said)
+    sent = transformer.transform(document, given)
     assert isinstance(sent, Transformed)
-    found = [one for one in follow(plan, document, GIVEN).explained if one.gave]
+    found = [one for one in follow(plan, document, given).explained if one.gave]
     return json.loads(sent.encoded)["body"], found
 
 
