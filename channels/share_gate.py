@@ -82,6 +82,13 @@ def _ends_in_time(facts: Facts) -> bool:
     return at is not None and facts.now < at <= facts.now + facts.settings.longest_days * 86400
 
 
+def _has_a_valid_recipient(request: ShareRequest) -> bool:
+    """Say so also where there is no method or no recipient: those have checks of their own."""
+    if request.method not in METHODS or not request.recipients:
+        return True
+    return any(valid(request, *one) for one in request.recipients)
+
+
 def _same_patient(facts: Facts) -> bool:
     """Say whether the study is of the patient given: by identifier, and by issuer where both sides tell one."""
     request = facts.request
@@ -144,7 +151,7 @@ BY_OURSELVES: Sequence[Check] = (
           lambda f: len(f.request.recipients) <= MOST),
     Check("RECIPIENT_INVALID", "no recipient is a valid address of its kind",
           "correct the e-mail addresses, or write provider:ID or organization:ID",
-          lambda f: not f.request.recipients or any(valid(f.request, *one) for one in f.request.recipients)),
+          lambda f: _has_a_valid_recipient(f.request)),
     Check("LICENCE_MISSING", "sending to Blume needs the licence BPP or AFD", "license it in Breeze, then licence:",
           lambda f: f.request.method != "blume" or f.settings.licence in LICENCES),
     Check("EXPIRY_INVALID", "the share would end in the past, or later than the site allows",
