@@ -29,6 +29,8 @@ class Destination:
     policy: Policy
     #: Ordinals of the destinations it waits for, and the statuses that end the wait (`after:`).
     after: Mapping[int, frozenset[Status]] = field(default_factory=dict)
+    #: Channel whose message of the same document it waits for (`after: { channel: … }`).
+    after_channel: str | None = None
 
     def connect(self) -> DestinationConnector:
         """Return a new connector: one line to the peer."""
@@ -103,6 +105,7 @@ def assemble(plan: Mapping[str, Any], row: directory.ChannelRow, revision: str) 
             Destination(
                 number=known[name].number, name=name, ordinal=known[name].ordinal, connector=part["connector"],
                 settings=part["settings"], policy=_policy(part), after=after(part),
+                after_channel=part.get("after_channel"),
             )
             for name, part in plan["destinations"].items()
         ),

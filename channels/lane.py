@@ -212,7 +212,7 @@ class Runner:
         jobs: list[_Job] = []
         steps: list[Step] = []
         for work in run:
-            if self._destination.after and await self._store.waits_for(work.delivery, self._destination.after):
+            if await self._waits(work):
                 self._release([work])
                 continue
             prepared = prepare(self._channel, self._destination, work, self._store)
@@ -225,6 +225,17 @@ class Runner:
             else:
                 jobs.append(_Job(work, prepared))
         return jobs, steps
+
+    async def _waits(self, work: Work) -> bool:
+        """Say whether a delivery waits for another one; its lane sleeps until that is done."""
+        after, channel = self._destination.after, self._destination.after_channel
+        if after and await self._store.waits_for(work.delivery, after):
+            return True
+        if channel is None or not await self._store.waits_for_channel(work.delivery, channel):
+            return False
+        # The other channel's lanes do not know of this one: it looks again by the clock.
+        asyncio.get_running_loop().call_later(LOOK, self._wake, work.delivery.lane)
+        return True
 
     async def _send(self, line: DestinationConnector, jobs: list[_Job]) -> list[_Answer]:
         policy, siblings = self._destination.policy, len(self._channel.destinations) > 1

@@ -76,6 +76,14 @@ WAKE_SIBLINGS = "UPDATE lane SET state = 1 WHERE state = 2 AND head BETWEEN ? AN
 
 WAIT_IN_LANE = "UPDATE lane SET state = 2 WHERE id = ? AND head = ? AND state = 1"
 
+# What became of the document of a message in another channel.
+OF_SAME_ARRIVAL = """
+    SELECT d.status FROM message mine CROSS JOIN arrival a ON a.number = mine.arrival
+        CROSS JOIN message m ON m.number >= a.first_message AND m.number < a.first_message + a.messages
+        CROSS JOIN channel c ON c.number = m.channel
+        CROSS JOIN delivery d ON d.id >= m.number * 16 AND d.id < m.number * 16 + 16
+    WHERE mine.number = ? AND c.name = ?"""
+
 COUNT_CRASH = "UPDATE delivery SET crashes = crashes + 1 WHERE id = ? AND status = 'RECEIVED' RETURNING crashes"
 
 WAKE_ALL = "UPDATE lane INDEXED BY lane_waiting SET state = 1 WHERE destination = ? AND state = 2"

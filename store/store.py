@@ -170,6 +170,13 @@ class Store:
         """Let the lane wait in front of a delivery, and show why; whoever asked wakes it again."""
         await self.writer.run(lambda tx: _wait_in_lane(tx, delivery, reason))
 
+    async def waits_for_channel(self, delivery: Delivery, channel: str) -> str | None:
+        """Return the status in which a channel's message of the same arrival is, as long as it is not done.
+
+        None: it is sent, filtered or cancelled, or the channel made no message of that arrival. The lane waits.
+        """
+        return await self.writer.run(lambda tx: _waits_for_channel(tx, delivery, channel))
+
     def count_crash(self, most: int) -> int | None:
         """At a start: park the delivery that the process before this one died of `most` times. Return its id.
 
@@ -235,6 +242,18 @@ def _waits_for(tx: Transaction, delivery: Delivery, others: Mapping[int, frozens
             _wait_in_lane(tx, delivery, f"waits for a destination that is {status}")
             return status
     return None
+
+
+#: Of another channel's delivery: there is nothing more to wait for.
+_DONE = frozenset({Status.SENT, Status.VERIFIED, Status.FILTERED, Status.CANCELLED})
+
+
+def _waits_for_channel(tx: Transaction, delivery: Delivery, channel: str) -> str | None:
+    rows = tx.execute(queries.OF_SAME_ARRIVAL, (delivery.message, channel)).fetchall()
+    status: str | None = next((row[0] for row in rows if row[0] not in _DONE), None)
+    if status is not None:
+        _wait_in_lane(tx, delivery, f"waits for {channel}, where this document is {status}")
+    return status
 
 
 def _wait_in_lane(tx: Transaction, delivery: Delivery, reason: str) -> None:

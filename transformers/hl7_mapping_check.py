@@ -17,7 +17,7 @@ from transformers.hl7_mapping_targets import Targets
 from transformers.mapping_desk import Desk, Where
 from transformers.mapping_file import Steps, did_you_mean
 from transformers.mapping_model import LetRule
-from transformers.mapping_route import route_shape, settings, wait_seconds, waits
+from transformers.mapping_route import route_shape, settings, wait_seconds, waits, waits_for_channel
 from transformers.mapping_site import is_zone
 
 LANGUAGE = 1
@@ -228,6 +228,7 @@ def _destination(
         "parked": part.parked,
         "connections": part.connections,
         "after": waits(desk, where, name, part, mapping),
+        "after_channel": waits_for_channel(desk, where, part, mapping),
         "resource": part.resource,
         "map": part.resource,
         "find": find,

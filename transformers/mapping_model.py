@@ -197,10 +197,13 @@ class Retry(Part):
 
 
 class After(Part):
-    """Wait for another destination."""
+    """Wait for another destination, or for what another channel does with the same document."""
 
     sent: Label | None = None
     verified: Label | None = None
+    channel: Label | None = Field(
+        default=None, description="until its message of the same document is sent, or filtered"
+    )
 
 
 _LABEL = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$"}
@@ -211,7 +214,11 @@ Wait = Annotated[
         {
             "anyOf": [
                 _LABEL,
-                {"type": "object", "properties": {"sent": _LABEL, "verified": _LABEL}, "additionalProperties": False},
+                {
+                    "type": "object",
+                    "properties": {"sent": _LABEL, "verified": _LABEL, "channel": _LABEL},
+                    "additionalProperties": False,
+                },
             ]
         }
     ),

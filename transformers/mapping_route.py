@@ -99,6 +99,7 @@ def destination(desk: Desk, name: str, part: Destination, mapping: Mapping) -> d
         "parked": part.parked,
         "connections": part.connections,
         "after": waits(desk, where, name, part, mapping),
+        "after_channel": waits_for_channel(desk, where, part, mapping),
         "message": {},
     }
     if part.hl7 not in hl7_tables.VERSIONS:
@@ -144,6 +145,16 @@ def waits(
             desk.add("E444", place, f"{name} waits for {each}: it would never go")
         found[other] = status
     return found
+
+
+def waits_for_channel(
+    desk: Desk, where: Where, part: Destination | inward.Destination, mapping: HasDestinations
+) -> str | None:
+    """Return the channel whose message of the same document a destination waits for."""
+    other = part.after.channel if part.after is not None else None
+    if other is not None and other == mapping.channel:
+        desk.add("E444", (*where, "after", "channel"), f"{other} waits for itself: it would never go")
+    return other
 
 
 def _waits_for(one: str, other: str, mapping: HasDestinations, seen: tuple[str, ...] = ()) -> bool:
