@@ -1,7 +1,8 @@
-"""All codes of problems in files, gathered from where they are raised, for `plugin-host explain`."""
+"""All codes of problems in files and jobs, gathered from where they are raised, for `plugin-host explain`."""
 
 from __future__ import annotations
 
+from channels import job_codes
 from transformers.code_table import CODES as TABLE_CODES
 from transformers.form_codes import CODES as FORM_CODES
 from transformers.mapping_codes import CODES as MAPPING_CODES
@@ -55,5 +56,5 @@ SITE_CODES = {
 
 def codes() -> dict[str, Explanation]:
     """Return code → explanation."""
-    tables = {code: Explanation(*words) for code, words in TABLE_CODES.items()}
+    tables = {code: Explanation(*words) for code, words in {**TABLE_CODES, **job_codes.codes()}.items()}
     return {**MAPPING_CODES, **tables, **RESOURCE_CODES, **FORM_CODES, **SITE_CODES}
