@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Synced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
+class SideRead:
     """One side as it was read."""
 
     line: SideLine
@@ -62,6 +62,8 @@ class _Read:
     #: Of OmegaAI: what is to be kept, and whether it is all there is.
     resources: Sequence[Mapping[str, Any]] = ()
     whole: bool = False
+    #: Of OmegaAI: `Type/id` → the resource as it is now.
+    held: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 async def synchronise(site: Site, plan: SyncPlan, store: Store, *, whole: bool, accept: bool) -> Synced:
@@ -75,18 +77,16 @@ async def synchronise(site: Site, plan: SyncPlan, store: Store, *, whole: bool, 
         accept: believe also a reading that lacks most of what was there before.
     """
     before = drift.sides(store.connection)
-    omegaai, powerserver = await asyncio.gather(
-        _attempt(_read_omegaai(site, plan, store.connection, whole=whole)), _attempt(_read_powerserver(site, plan))
-    )
+    omegaai, powerserver = await read_sides(site, plan, store.connection, whole=whole)
     failures: dict[Side, str] = {}
     for side, given in (("omegaai", omegaai), ("powerserver", powerserver)):
         problem = given if isinstance(given, str) else None if accept else _unbelievable(given, before, plan)
         if problem is not None:
             failures[side] = problem  # type: ignore[index]  # the two names of a side
     compared = None
-    if not failures and isinstance(omegaai, _Read) and isinstance(powerserver, _Read):
+    if not failures and isinstance(omegaai, SideRead) and isinstance(powerserver, SideRead):
         compared = await asyncio.to_thread(compare, omegaai.records, powerserver.records, plan.rules)
-    readings = [one for one in (omegaai, powerserver) if isinstance(one, _Read) and one.line.side not in failures]
+    readings = [one for one in (omegaai, powerserver) if isinstance(one, SideRead) and one.line.side not in failures]
     comparison = await store.writer.run(lambda tx: _write(tx, plan, readings, failures, compared))
     requeued = await resource_sync.requeue(store) if comparison is not None else 0
     log.info(
@@ -96,10 +96,19 @@ async def synchronise(site: Site, plan: SyncPlan, store: Store, *, whole: bool, 
     return Synced(comparison=comparison, failures=failures, requeued=requeued)
 
 
-async def _attempt(reading: Any) -> _Read | str:
+async def read_sides(
+    site: Site, plan: SyncPlan, connection: Connection, *, whole: bool
+) -> tuple[SideRead | str, SideRead | str]:
+    """Return OmegaAI and PowerServer as they are now, each as it was read or as the reason why it was not."""
+    return await asyncio.gather(
+        _attempt(_read_omegaai(site, plan, connection, whole=whole)), _attempt(_read_powerserver(site, plan))
+    )
+
+
+async def _attempt(reading: Any) -> SideRead | str:
     """Return what was read, or why it was not. Of resources, not of patients: the reason may be shown."""
     try:
-        read: _Read = await reading
+        read: SideRead = await reading
     except Problems as problems:
         return str(problems.problems[0])
     except OSError as error:
@@ -107,7 +116,7 @@ async def _attempt(reading: Any) -> _Read | str:
     return read
 
 
-def _unbelievable(read: _Read, before: Mapping[str, SideLine], plan: SyncPlan) -> str | None:
+def _unbelievable(read: SideRead, before: Mapping[str, SideLine], plan: SyncPlan) -> str | None:
     """Say why a reading is not believed: a torn export must not stop all bookings."""
     known = before.get(read.line.side)
     count = len(read.records)
@@ -122,7 +131,7 @@ def _unbelievable(read: _Read, before: Mapping[str, SideLine], plan: SyncPlan) -
 def _write(
     tx: Transaction,
     plan: SyncPlan,
-    readings: Sequence[_Read],
+    readings: Sequence[SideRead],
     failures: Mapping[Side, str],
     compared: Compared | None,
 ) -> Comparison | None:
@@ -196,7 +205,7 @@ def settings_of(site: Site, station: str, cls: type, place: str) -> Any:
     return build(cls, given)
 
 
-async def _read_omegaai(site: Site, plan: SyncPlan, connection: Connection, *, whole: bool) -> _Read:
+async def _read_omegaai(site: Site, plan: SyncPlan, connection: Connection, *, whole: bool) -> SideRead:
     """Read what has changed, or all where nothing is known, too long ago or asked for."""
     server: FhirServer = settings_of(site, plan.omegaai_station, FhirServer, "OmegaAI")
     known = drift.sides(connection).get("omegaai")
@@ -216,7 +225,8 @@ async def _read_omegaai(site: Site, plan: SyncPlan, connection: Connection, *, w
         side="omegaai", read_at=now, whole_at=whole_at, made_at=None, source=server.base, count=len(records),
         problem=None,
     )  # fmt: skip
-    return _Read(line=line, records=records, resources=read, whole=whole)
+    names = {f"{kind}/{id_}": one for (kind, id_), one in held.items()}
+    return SideRead(line=line, records=records, resources=read, whole=whole, held=names)
 
 
 async def _changed(  # noqa: PLR0913, PLR0917 - one search
@@ -230,7 +240,7 @@ async def _changed(  # noqa: PLR0913, PLR0917 - one search
     return [one async for one in read_all(client, server.base, kind, criteria, page=plan.page)]
 
 
-async def _read_powerserver(site: Site, plan: SyncPlan) -> _Read:
+async def _read_powerserver(site: Site, plan: SyncPlan) -> SideRead:
     reader = settings_of(site, plan.powerserver_station, READERS[plan.powerserver_reader], "PowerServer's resources")
     if isinstance(reader, ResourceFolder):
         reader.folder = str(inside(site, reader.folder))
@@ -242,7 +252,7 @@ async def _read_powerserver(site: Site, plan: SyncPlan) -> _Read:
         side="powerserver", read_at=time.time(), whole_at=None, made_at=made_at, source=source, count=len(records),
         problem=None,
     )  # fmt: skip
-    return _Read(line=line, records=records)
+    return SideRead(line=line, records=records)
 
 
 def inside(site: Site, folder: str) -> Path:

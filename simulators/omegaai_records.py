@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 
 Resource = dict[str, Any]
 _REFERENCE = r'"reference": "([A-Za-z]+)/([A-Za-z0-9.-]+)"'
-_SEARCHABLE = ("identifier", "_id", "_lastUpdated", "status", "patient")
+_SEARCHABLE = ("identifier", "_id", "_lastUpdated", "status", "actor", "date", "patient")
 _STEERING = ("_count", "_sort", "_offset", "_include", "_include:iterate")
 
 
@@ -228,7 +228,11 @@ def _matches(resource: Resource, name: str, value: str) -> bool:
         return when >= bound if value.startswith("ge") else when > bound
     if name == "patient":
         return bool(resource.get("patient", {}).get("reference") == value)
-    return resource.get(name.removeprefix("_")) == value
+    if name == "actor":
+        return any(one.get("actor", {}).get("reference") == value for one in resource.get("participant", []))
+    if name == "date":  # as much as the channels ask: the day, or later
+        return str(resource.get("start", "")) >= value.removeprefix("ge")
+    return resource.get(name.removeprefix("_")) in value.split(",")
 
 
 def _patched(resource: Resource, patch: list[dict[str, Any]]) -> Resource:

@@ -135,13 +135,17 @@ class _Check:
             self._station(("sources", side, "station"), station)
         if file.repair.station is not None:
             self._station(("repair", "station"), file.repair.station)
+            if file.repair.powerserver == "csv" and file.repair.station == powerserver.station:
+                text = "the list of changes would be read as an export"
+                self._add("E504", ("repair", "station"), text, "name another station with a folder")
         elif file.repair.powerserver != "report":
             self._add("E504", ("repair", "powerserver"), "repair.station is missing: where the changes go")
         if "name" not in file.fields:
             self._add("E504", ("fields",), "the field 'name' is missing: it is what resources are found by")
         self._severities()
         return SyncPlan(
-            title=file.title, stale_after=seconds(file.stale_after), reread=seconds(omegaai.reread), shrink=file.shrink, page=omegaai.page,
+            title=file.title, stale_after=seconds(file.stale_after), reread=seconds(omegaai.reread),
+            shrink=file.shrink, page=omegaai.page,
             read={kind: tuple(criteria) for kind, criteria in omegaai.read.items()},
             omegaai_station=omegaai.station, powerserver_reader=powerserver.reader,
             powerserver_station=powerserver.station,

@@ -219,6 +219,7 @@ def test_an_export_that_is_still_being_written_is_not_read(sides):
 def test_an_old_export_is_said(sides):
     sides.have(service("A"))
     sides.export(row("A"), age=8 * 86400)
+    sides.plan = dataclasses.replace(sides.plan, stale_after=7 * 86400.0)
     sides.compare()
 
     assert sides.alerts() == {STALE}
