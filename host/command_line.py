@@ -58,6 +58,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "unmapped": ("host.command_unmapped", "List codes that a table has no row for, and who waits for it."),
         "drift": ("host.command_drift", "Show what OmegaAI's and PowerServer's resources have differently."),
         "repair": ("host.command_repair", "Bring the resources of both sides in step: a plan first, then its changes."),
+        "appointment": ("host.command_appointment", "Show what each side said of an appointment, and the gaps."),
         "messages": ("host.command_messages", "Find, show, retry, reprocess and cancel messages."),
         "share": ("host.command_share", "List, show, retry and revoke study shares."),
         "prior": ("host.command_prior", "List, show, retry and end pulls of prior studies."),
