@@ -45,6 +45,10 @@ FROM_ELSEWHERE = frozenset({"sign_in.answer"})
 CONFIG = {
     "DEBUG": False,
     "TESTING": False,
+#: Bytes of a form that holds a message; every other is small.
+OF_A_MESSAGE = 1024 * 1024
+LARGE_FORMS = frozenset({"edit.send"})
+
     "MAX_CONTENT_LENGTH": 16 * 1024,
     "MAX_FORM_MEMORY_SIZE": 16 * 1024,
     "MAX_FORM_PARTS": 20,
@@ -69,6 +73,7 @@ def install(app: Flask) -> None:
     app.before_request(_check_origin)
     app.after_request(_add_headers)
     app.register_error_handler(Exception, _show_error)
+    app.before_request(_allow_large)
     app.context_processor(lambda: {"csrf": csrf_token()})
 
 
@@ -98,6 +103,12 @@ def csrf_token() -> str:
 def _check_port() -> None:
     port, asked = current_app.config[PORT], urlsplit(f"//{request.host}").port
     if asked != port and (port is not None or current_app.config["ADDRESS"] is not None):
+def _allow_large() -> None:
+    """Let the few forms that hold a message be as large as one."""
+    if request.endpoint in LARGE_FORMS:
+        request.max_content_length = request.max_form_memory_size = OF_A_MESSAGE
+
+
         raise SecurityError
 
 

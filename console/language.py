@@ -19,11 +19,15 @@ from babel.support import NullTranslations, Translations
 from flask import Blueprint, Flask, abort, redirect, request, session
 from flask_babel import Babel, Domain, format_datetime, format_decimal, get_locale
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from console.access import for_anyone
 
 #: As Babel names a language → its own name, for the switch.
 LANGUAGES = {"en": "English", "pt_BR": "Português (Brasil)"}
+
+#: "": as the system has it.
+THEMES = {"": _l("Colours of the system"), "light": _l("Light"), "dark": _l("Dark")}
 
 FOLDER = Path(__file__).parent / "translations"
 
@@ -70,7 +74,15 @@ def install(app: Flask) -> None:
     babel.domain_instance = _Texts()
     app.register_blueprint(pages)
     app.jinja_env.filters.update(number=number, listed=listed)
-    app.context_processor(lambda: {"lang": tag(language()), "languages": LANGUAGES, "language": language()})
+    app.context_processor(
+        lambda: {
+            "lang": tag(language()),
+            "languages": LANGUAGES,
+            "language": language(),
+            "themes": THEMES,
+            "theme": session.get("theme", ""),
+        }
+    )
 
 
 def language() -> str:
@@ -114,6 +126,17 @@ def choose() -> Any:
     if wanted not in LANGUAGES:
         abort(HTTPStatus.BAD_REQUEST, _("There is no such language."))
     session["language"] = wanted
+    return redirect(way_back(request.form.get("back", "/")), HTTPStatus.SEE_OTHER)
+
+
+@pages.post("/theme")
+@for_anyone
+def choose_theme() -> Any:
+    """Choose light or dark, and go back to where the person was."""
+    wanted = request.form.get("theme", "")
+    if wanted not in THEMES:
+        abort(HTTPStatus.BAD_REQUEST, _("There are no such colours."))
+    session["theme"] = wanted
     return redirect(way_back(request.form.get("back", "/")), HTTPStatus.SEE_OTHER)
 
 

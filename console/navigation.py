@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from flask import Flask, current_app, request, url_for
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
+from werkzeug.routing import BaseConverter
 
 from console import access
+from console.help import PARTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +35,18 @@ NAVIGATION = (
 )
 
 
+class MessageId(BaseConverter):
+    """A ULID: 26 characters of Crockford's base 32. `<ulid:…>` in a route."""
+
+    regex = "[0-9A-HJKMNP-TV-Z]{26}"
+
+
 def install(app: Flask) -> None:
-    """Give the templates the navigation, and the address of a page's JSON."""
-    app.context_processor(lambda: {"navigation": open_entries(), "json_address": json_address()})
+    """Say what an id is in an address; give the templates the navigation, and the address of a page's JSON."""
+    app.url_map.converters["ulid"] = MessageId
+    app.context_processor(
+        lambda: {"navigation": open_entries(), "json_address": json_address(), "help_address": help_address()}
+    )
 
 
 def open_entries() -> list[Entry]:
@@ -43,6 +54,14 @@ def open_entries() -> list[Entry]:
     found = access.visitor()
     needs = ((entry, access.need_of(current_app, entry.endpoint)) for entry in NAVIGATION)
     return [entry for entry, need in needs if found is not None and need is not None and found.may(need)]
+
+
+def help_address() -> str | None:
+    """Return the address of this page's help; None for who may not open it."""
+    found, need = access.visitor(), access.need_of(current_app, "help.page")
+    if found is None or need is None or not found.may(need):
+        return None
+    return url_for("help.page", _anchor=PARTS.get(request.blueprint or ""))
 
 
 def json_address() -> str | None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from werkzeug.routing import BaseConverter
 
 from channels.control import ACTS, NoSuchMessage
 from console import guard, notes, timeline
@@ -22,17 +21,6 @@ from messages.lifecycle import SHARES, Status
 from store import audit, directory, lists, reads
 
 pages = Blueprint("messages", __name__)
-
-
-class MessageId(BaseConverter):
-    """A ULID: 26 characters of Crockford's base 32."""
-
-    regex = "[0-9A-HJKMNP-TV-Z]{26}"
-
-
-@pages.record_once
-def _add_converter(state: Any) -> None:
-    state.app.url_map.converters["ulid"] = MessageId
 
 
 # -- lists ----------------------------------------------------------------------------------------------------

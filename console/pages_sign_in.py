@@ -98,12 +98,10 @@ def _let_in(account: accounts.Account, step: int | None) -> Any:
 
 
 def begin(token: str) -> None:
-    """Begin a session in the browser: nothing of the one before is in it but the language."""
-    language = session.get("language")
+    """Begin a session in the browser: nothing of the one before is in it but language and colours."""
+    kept = {name: session[name] for name in ("language", "theme") if name in session}
     session.clear()
-    session["token"] = token
-    if language is not None:
-        session["language"] = language
+    session.update(kept, token=token)
 
 
 @pages.post("/sign-out")

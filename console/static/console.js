@@ -85,6 +85,43 @@ document.addEventListener("click", (event) => {
   for (const card of document.querySelectorAll("details.ask[open]")) if (!card.contains(event.target)) card.open = false;
 });
 
+// -- keys: / finds, j and k move through rows, ? lists the keys, F1 is the help of this page ------------------------
+
+function goToRow(step) {
+  const links = [...document.querySelectorAll("main tbody th a, main .rows > li > a")];
+  if (!links.length) return;
+  const at = links.indexOf(document.activeElement);
+  links[Math.min(Math.max(at + step, 0), links.length - 1)].focus();
+}
+
+const keys = document.getElementById("keys");
+const singleKeys = () => localStorage.getItem("keys") !== "off";
+const KEYS = {
+  "/": () => document.getElementById("q")?.focus(),
+  j: () => goToRow(1),
+  k: () => goToRow(-1),
+  "?": () => keys.showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "F1" && document.body.dataset.help) {
+    event.preventDefault();
+    location.href = document.body.dataset.help;
+    return;
+  }
+  const typing = event.target.closest("input, select, textarea, dialog");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || !singleKeys() || !KEYS[event.key]) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});
+
+const off = document.getElementById("keys-off");
+off.checked = !singleKeys();
+off.addEventListener("change", () => localStorage.setItem("keys", off.checked ? "off" : "on"));
+document.getElementById("keys-open").hidden = false;
+document.getElementById("keys-open").addEventListener("click", () => keys.showModal());
+document.getElementById("keys-close").addEventListener("click", () => keys.close());
+
 // -- names of HL7 fields: one tab stop a message, arrow keys inside ----------------------------------------------
 
 function nameFields(pane) {

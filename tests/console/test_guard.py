@@ -17,10 +17,14 @@ FORMS = {
     "/channels/blume-appointment/state": {"state": "stopped"},
     "/search": {"q": MRN},
     "/language": {"language": "pt_BR"},
+    "/theme": {"theme": "dark"},
+    "/messages/{refused}/edit": {"body": "MSH|", "reason": "typed wrong"},
     "/messages/{refused}/act": {"act": "retry"},
     "/messages/{refused}/read": {"reason": "asked by the clinic"},
     "/channels/blume-appointment/difference": {},
     "/channels/blume-appointment/reach": {},
+    "/jobs/{number}/act": {"act": "retry"},
+    "/shares/{number}/act": {"act": "retry"},
     "/errors/{cause}/try": {},
     "/errors/{cause}/retry": {},
     "/account/password": {"old": "a", "new": "b", "again": "b"},
@@ -33,7 +37,13 @@ FORMS = {
 def addresses(app, site, client, csrf):
     """Every address that a GET may ask for, with a search and every kind of message."""
     found = client.post("/search", data={"q": MRN, "csrf": csrf}).location
-    given = {"message_id": site.ids["sent"], "filename": "console.css", "name": "blume-appointment"}
+    given = {
+        "message_id": site.ids["sent"],
+        "filename": "console.css",
+        "name": "blume-appointment",
+        "number": 1,
+        "position": 0,
+    }
     given["identifier"] = client.get("/errors.json").json["groups"][0]["id"]
     pages = [rule.build(given)[1] for rule in app.url_map.iter_rules() if "GET" in rule.methods]
     for message in site.ids.values():
@@ -93,7 +103,9 @@ def test_all_that_changes_something_is_known_to_these_tests(app):
     rules = {rule.rule for rule in app.url_map.iter_rules() if rule.methods - {"GET", "HEAD", "OPTIONS"}}
 
     assert rules - {"/sign-in/answer"} == {
-        address.format(refused="<ulid:message_id>", cause="<identifier>").replace("blume-appointment", "<name>")
+        address.format(refused="<ulid:message_id>", cause="<identifier>", number="<int:number>").replace(
+            "blume-appointment", "<name>"
+        )
         for address in FORMS
     }
 
@@ -116,7 +128,7 @@ def test_all_that_changes_something_is_known_to_these_tests(app):
 def test_a_form_that_is_not_ours_changes_nothing(client, site, csrf, address, token, headers):
     before = commits(site)
     form = {**FORMS[address], **({} if token is None else {"csrf": csrf if token == "its own" else token})}
-    answer = client.post(address.format(**site.ids, cause="0123456789abcdef"), data=form, headers=headers)
+    answer = client.post(address.format(**site.ids, cause="0123456789abcdef", number=1), data=form, headers=headers)
 
     assert answer.status_code == 403
     assert commits(site) == before
@@ -128,7 +140,7 @@ def test_a_form_of_ours_is_taken(client, site, csrf, origin):
     headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
     for address, form in FORMS.items():
         answer = client.post(
-            address.format(**site.ids, cause="0123456789abcdef"), data={**form, "csrf": csrf}, headers=headers
+            address.format(**site.ids, cause="0123456789abcdef", number=1), data={**form, "csrf": csrf}, headers=headers
         )
         assert "was not sent from this page" not in answer.text, address
 
