@@ -42,13 +42,13 @@ FLOW_COOKIE = "plugin-host-sign-in"
 #: What an identity provider's page sends: it has no token of ours, but the `state` that we gave it.
 FROM_ELSEWHERE = frozenset({"sign_in.answer"})
 
-CONFIG = {
-    "DEBUG": False,
-    "TESTING": False,
 #: Bytes of a form that holds a message; every other is small.
 OF_A_MESSAGE = 1024 * 1024
 LARGE_FORMS = frozenset({"edit.send"})
 
+CONFIG = {
+    "DEBUG": False,
+    "TESTING": False,
     "MAX_CONTENT_LENGTH": 16 * 1024,
     "MAX_FORM_MEMORY_SIZE": 16 * 1024,
     "MAX_FORM_PARTS": 20,
@@ -70,10 +70,10 @@ def install(app: Flask) -> None:
     """Put the guards around all pages of `app`."""
     app.config.update(CONFIG, SECRET_KEY=secrets.token_bytes(32))
     app.before_request(_check_port)
+    app.before_request(_allow_large)
     app.before_request(_check_origin)
     app.after_request(_add_headers)
     app.register_error_handler(Exception, _show_error)
-    app.before_request(_allow_large)
     app.context_processor(lambda: {"csrf": csrf_token()})
 
 
@@ -100,15 +100,15 @@ def csrf_token() -> str:
     return token
 
 
-def _check_port() -> None:
-    port, asked = current_app.config[PORT], urlsplit(f"//{request.host}").port
-    if asked != port and (port is not None or current_app.config["ADDRESS"] is not None):
 def _allow_large() -> None:
     """Let the few forms that hold a message be as large as one."""
     if request.endpoint in LARGE_FORMS:
         request.max_content_length = request.max_form_memory_size = OF_A_MESSAGE
 
 
+def _check_port() -> None:
+    port, asked = current_app.config[PORT], urlsplit(f"//{request.host}").port
+    if asked != port and (port is not None or current_app.config["ADDRESS"] is not None):
         raise SecurityError
 
 
@@ -133,6 +133,8 @@ def _add_headers(response: Response) -> Response:
     response.headers.update(HEADERS)
     if current_app.config["ADDRESS"] is not None:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.endpoint == "documents.pdf" and response.mimetype == "application/pdf":
+        response.headers["Content-Security-Policy"] = DOCUMENT_POLICY
     if request.endpoint == "static":
         response.headers["Cache-Control"] = "no-cache"
     return response
