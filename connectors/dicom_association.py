@@ -13,7 +13,7 @@ from typing import BinaryIO, Protocol
 
 from connectors import dicom_command, dicom_pdu
 from connectors.dicom_command import NO_DATA_SET, Command, number
-from connectors.dicom_negotiation import Agreement, Context
+from connectors.dicom_negotiation import MAX_LENGTH, Agreement, Context
 from connectors.dicom_pdu import ABORT, HEADER, P_DATA, RELEASE_RP, RELEASE_RQ, Pdv, ProtocolError
 from connectors.dicom_wire import Wire
 
@@ -55,7 +55,7 @@ class Association:
         self.agreement = agreement
         self._wire = wire
         self._messages = 0
-        wire.limit = max(dicom_pdu.MAX_NEGOTIATION, 131_072)
+        wire.limit = MAX_LENGTH
 
     @property
     def stands(self) -> bool:

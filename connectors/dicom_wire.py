@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 
-from connectors.dicom_pdu import ABORT, ASSOCIATE_RQ, HEADER, MAX_NEGOTIATION, ProtocolError, read_header
+from connectors.dicom_pdu import HEADER, MAX_NEGOTIATION, P_DATA, ProtocolError, read_header
 
 #: Bytes that are held unread before the peer must wait.
 _ENOUGH = 2 * 131_072
@@ -27,7 +27,7 @@ class Wire(asyncio.Protocol):
     """One connection, ours or a peer's. One task reads it, and writes it."""
 
     def __init__(self) -> None:
-        #: Longest body of a PDU that is read; raised once the association stands.
+        #: Longest body of a P-DATA-TF that is read; raised once the association stands.
         self.limit = MAX_NEGOTIATION
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -51,8 +51,7 @@ class Wire(asyncio.Protocol):
         """
         await self._have(HEADER)
         kind, length = read_header(self._buffer)
-        # A request for an association is never expected later; nor an abort longer than its four bytes.
-        limit = MAX_NEGOTIATION if ASSOCIATE_RQ <= kind < 4 or kind >= ABORT else self.limit
+        limit = self.limit if kind == P_DATA else MAX_NEGOTIATION
         if length > limit:
             raise ProtocolError("a PDU is longer than was agreed")
         end = HEADER + length

