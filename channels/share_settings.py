@@ -54,6 +54,14 @@ class StudyShare(Migration):
         },
     )
 
+    audit: dict[str, object] | None = field(
+        default=None,
+        metadata={
+            "of": "syslog-sender",
+            "help": "Settings of a syslog-sender: the host's audit trail goes there as DICOM audit messages.",
+        },
+    )
+
     def __post_init__(self) -> None:
         """Check what the type of one field alone does not show; raises ValueError."""
         super().__post_init__()
