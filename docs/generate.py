@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "house")]
 
 import table  # noqa: E402  # found by the line above
 
+from channels.appointment_states import TRANSITIONS as CELLS  # noqa: E402
+from channels.appointment_states import TRIGGERS, Change, State  # noqa: E402
 from messages.lifecycle import OPEN, SHARES, TRANSITIONS, Event, Status  # noqa: E402
 from tests.rig import report  # noqa: E402
 from transformers.mapping_schema import KINDS, json_schema  # noqa: E402
@@ -36,6 +39,43 @@ def lifecycle() -> str:
     ])  # fmt: skip
 
 
+def appointment_states() -> str:
+    """Return docs/appointment-states.md."""
+    words = _comments(ROOT / "channels" / "appointment_states.py")
+    told = [change for change in Change if change in TRIGGERS]
+    heard = [change for change in Change if change not in TRIGGERS]
+    edges = [
+        f"    {state} --> {cell.to}: {change.value} {cell.rule}"
+        for (state, change), cell in CELLS.items()
+        if cell.to is not None and cell.to is not state and state not in {State.NONE, State.OUTSIDE}
+    ]
+    return "\n".join([
+        "# The states of an appointment", "",
+        "Generated from `channels/appointment_states.py` by `make docs`. See [appointments.md](appointments.md).", "",
+        "| state | means |", "|---|---|",
+        *(f"| {state} | {words['State', state.name]} |" for state in State), "",
+        "`→ STATE Tn`: leads there. `= Tn`: is sent, and the state stays. `~`: nothing is sent. Empty: cannot be;",
+        "the message is parked with `ILLEGAL_TRANSITION`, which names both states.", "",
+        "## What the patient does in Blume", "", *_grid(told, TRIGGERS), "",
+        "The second row is the event that tells PowerServer (HL7 table 0003).", "",
+        "## What PowerServer says", "", *_grid(heard, {}), "",
+        "## From state to state", "", "```mermaid", "stateDiagram-v2", *edges, "```", "",
+    ])  # fmt: skip
+
+
+def _grid(changes: list[Change], triggers: Mapping[Change, str]) -> list[str]:
+    def shown(state: State, change: Change) -> str:
+        cell = CELLS[state, change]
+        if cell.to is None:
+            return ""
+        sign = "~" if cell.quiet else "=" if cell.to is state else f"→ {cell.to}"
+        return f"{sign} {cell.rule}".rstrip()
+
+    rows = [f"| {state} | {' | '.join(shown(state, change) for change in changes)} |" for state in State]
+    told = [f"| | {' | '.join(triggers[change] for change in changes)} |"] if triggers else []
+    return [f"| | {' | '.join(changes)} |", "|---" * (len(changes) + 1) + "|", *told, *rows]
+
+
 def _comments(path: Path) -> dict[tuple[str, str], str]:
     """Return the `#:` comment behind each member of the module's enumerations, by class and name."""
     found, owner = {}, ""
@@ -53,9 +93,12 @@ def schema(kind: str) -> str:
     return json.dumps(json_schema(kind), indent=1, ensure_ascii=False) + "\n"
 
 
-PAGES = {"docs/house.md": table.page, "docs/lifecycle.md": lifecycle, "docs/guarantee.md": report.page} | {
-    f"mappings/{kind}.schema.json": partial(schema, kind) for kind in KINDS
-}
+PAGES = {
+    "docs/house.md": table.page,
+    "docs/lifecycle.md": lifecycle,
+    "docs/appointment-states.md": appointment_states,
+    "docs/guarantee.md": report.page,
+} | {f"mappings/{kind}.schema.json": partial(schema, kind) for kind in KINDS}
 
 
 def main() -> None:
