@@ -18,9 +18,12 @@ log = logging.getLogger(__name__)
 
 #: No inline script or style, nothing from elsewhere, in nobody's frame.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+#: A PDF that a page of ours shows in a frame: it may do nothing, and nobody else may show it.
+DOCUMENT_POLICY = "default-src 'none'; sandbox; frame-ancestors 'self'"
 
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,

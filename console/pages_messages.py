@@ -14,6 +14,7 @@ from channels.control import ACTS, NoSuchMessage
 from console import guard, notes, timeline
 from console.access import may, needs, who
 from console.desk import desk
+from console.documents import documents
 from console.entrance import address, session_token
 from console.panes import Origin, pane
 from console.status import day_start
@@ -127,6 +128,7 @@ def message(message_id: str) -> str:
         received=pane(detail.body, describe) if shown else None,
         sent=timeline.sent(detail, describe, _origins(detail)) if shown else [],
         responses=timeline.responses(steps, describe) if shown else [],
+        documents=documents(detail) if shown else [],
         acts=timeline.allowed(detail),
         notes=notes.take(),
     )
