@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ _WORDS = {
 def mistakes(cls: type, settings: Mapping[str, object]) -> list[tuple[str | None, str, str | None]]:
     """Return what is wrong with the settings for `cls`: (setting, text, hint); setting None where one is missing."""
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     found: list[tuple[str | None, str, str | None]] = []
     for name, value in settings.items():
         if name not in fields:
@@ -77,8 +78,14 @@ def _nested(name: str, value: Any, field: dataclasses.Field[Any]) -> list[tuple[
 
 def build(cls: type, settings: Mapping[str, object]) -> Any:
     """Return an instance of `cls` from settings in which `mistakes` finds none."""
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     return cls(**{name: _convert(value, hints[name]) for name, value in settings.items()})
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    """Return the types of a connector's settings; a site has many channels and few connectors."""
+    return typing.get_type_hints(cls)
 
 
 def _is_reference(value: object) -> bool:

@@ -165,6 +165,8 @@ def _unless_twice(file: CheckedFile, files: list[CheckedFile]) -> CheckedFile:
 
 
 def _following(file: CheckedFile, follows: Mapping[str, str | None], known: set[str]) -> CheckedFile:
+    if follows.get(file.channel) is None:
+        return file  # asking for the place would parse the file again
     found = following_problems(file.channel, file.checked.places(("from", "of")), follows, known)
     return replace(file, problems=(*file.problems, *found)) if found else file
 

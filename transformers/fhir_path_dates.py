@@ -16,6 +16,8 @@ from transformers.fhir_path_errors import PathError
 _DATE = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?:T(?:(\d\d)(?::(\d\d)(?::(\d\d(?:\.\d+)?))?)?)?(Z|[+-]\d\d:\d\d)?)?\Z"
 )
+#: Date, time to the second or finer, offset: what `datetime` reads as it is.
+_WHOLE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-][01]\d:\d\d)\Z")
 _TIME = re.compile(r"T?(\d\d)(?::(\d\d)(?::(\d\d(?:\.\d+)?))?)?\Z")
 
 
@@ -52,6 +54,13 @@ def compare_dates(left: str, right: str) -> int | None:
     Raises:
         PathError: one of them is not a date.
     """
+    if _WHOLE.match(left) and _WHOLE.match(right):
+        # As nearly always: two whole times are two instants.
+        try:
+            one, other = datetime.fromisoformat(left), datetime.fromisoformat(right)
+        except ValueError:
+            raise PathError("a date that is in no calendar cannot be compared") from None
+        return (one > other) - (one < other)
     times = _TIME.match(left), _TIME.match(right)
     if times[0] and times[1] and left[:4] != right[:4] + "-":
         return _in_order(_clock(times[0]), _clock(times[1]))
@@ -101,6 +110,7 @@ _PRECISIONS = ("year", "month", "day", "hour", "minute", "second")
 #: How many of each make one of the next greater.
 _STEPS = (1, 12, 30, 24, 60, 60)
 _DAYS_A_YEAR = 365
+_SECONDS = (0, 0, 86_400, 3_600, 60, 1)
 
 
 def duration(amount: str, unit: str) -> tuple[Decimal, int] | None:
@@ -126,6 +136,13 @@ def shift(text: str, amount: Decimal, level: int) -> str:
     Raises:
         PathError: not a date, or one that leaves the calendar.
     """
+    if level > 1 and _WHOLE.match(text) and amount == amount.to_integral_value():
+        # As nearly always: a whole time, moved by whole days, hours, minutes or seconds.
+        try:
+            moved = datetime.fromisoformat(text) + timedelta(seconds=int(amount) * _SECONDS[level])
+        except (ValueError, OverflowError):
+            raise PathError("a date that leaves the calendar cannot be moved") from None
+        return moved.isoformat()[:19] + text[19:]
     if _TIME.match(text) and not is_date_like(text) and ":" in text:
         return shift(f"2000-01-01T{text.removeprefix('T')}", amount, level).partition("T")[2]
     given = parts(text)
@@ -160,7 +177,7 @@ def _moved(fields: Sequence[Any], amount: Decimal, level: int) -> datetime:
     start = datetime(year, month or 1, 1, hour, minute, whole, int((second - whole) * 1_000_000), tzinfo=UTC)
     day = day or 1
     if level > 1:
-        seconds = (0, 0, 86_400, 3_600, 60, 1)[level] * amount
+        seconds = _SECONDS[level] * amount
         return start + timedelta(days=day - 1, microseconds=int(seconds * 1_000_000))
     months = start.year * 12 + start.month - 1 + int(amount) * (12 if level == 0 else 1)
     first = start.replace(year=months // 12, month=months % 12 + 1)

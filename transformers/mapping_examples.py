@@ -175,11 +175,13 @@ def change(document: Any, pointer: str, value: Any) -> Any:
     """
     if not pointer.startswith("/"):
         raise ValueError(f"'{pointer}' is no JSON Pointer: it begins with /, such as /entry/0/resource/status")
-    document = copy.deepcopy(document)
+    # What lies on the way is copied, and nothing else.
+    document = around = copy.copy(document)
     *way, last = [step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/")]
-    around = document
     for depth, step in enumerate(way):
-        around = _step(around, step, "/" + "/".join(way[: depth + 1]))
+        inside = copy.copy(_step(around, step, "/" + "/".join(way[: depth + 1])))
+        around[int(step) if isinstance(around, list) else step] = inside
+        around = inside
     if isinstance(around, list):
         position = len(around) if last == "-" and value is not None else _position(around, last, pointer)
         around[position : position + 1] = [] if value is None else [value]
