@@ -6,15 +6,12 @@ fhir_endpoints and fhir_submit are what stands behind it; docs/fhir-intake.md sa
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-import os
-import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -26,6 +23,7 @@ from connectors.fhir_connection import ConnectionLimits, FhirConnection
 from connectors.fhir_endpoints import Crowded, Metadata, NotFound, TaskState
 from connectors.fhir_refusals import Refusal
 from connectors.fhir_submit import Reading, Submit, record_refusal
+from connectors.http_server import Server, address_of, listen
 
 #: Types of Bundle that the base takes.
 BUNDLE_TYPES = frozenset({"transaction", "batch", "message", "collection"})
@@ -89,8 +87,8 @@ class FhirListener:
         Raises:
             OSError: the address cannot be had; the text names host and port.
         """
-        listening = self._listen()
-        address = _address(listening)
+        listening = listen(self.host, self.port)
+        address = address_of(listening)
         recorder = _Recorder(intake)
         limits = ConnectionLimits(
             connections=self.connections,
@@ -100,7 +98,7 @@ class FhirListener:
             crowded=Crowded(),
             record=recorder.record,
         )
-        server = _Server(self._configuration(self._router(intake, address), limits), lambda: ready(address))
+        server = Server(self._configuration(self._router(intake, address), limits), lambda: ready(address))
         running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             await asyncio.shield(running)
@@ -111,21 +109,6 @@ class FhirListener:
             raise
         finally:
             listening.close()
-
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        # asyncio turns Nagle's algorithm off only where the protocol is named; with it on, every answer waits 40 ms.
-        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            if os.name == "posix":  # elsewhere the option would let a second program take the port over
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((self.host, self.port))
-            listening.listen(1024)
-        except OSError as error:
-            listening.close()
-            raise OSError(error.errno, f"cannot listen at {self.host}:{self.port}: {error.strerror}") from None
-        listening.setblocking(False)
-        return listening
 
     def _router(self, intake: Intake, address: str) -> Router:
         path = self.path.rstrip("/")
@@ -169,31 +152,6 @@ class FhirListener:
         )
 
 
-class _Server(uvicorn.Server):
-    """uvicorn in a loop that is not its own: no signal handlers, a word when the door is open, nothing left behind."""
-
-    def __init__(self, config: uvicorn.Config, opened: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._opened = opened
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._opened()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
-        if self.server_state.tasks:  # cancelled by now; let them tell their senders
-            await asyncio.wait(self.server_state.tasks, timeout=1.0)
-        for connection in list(self.server_state.connections):
-            transport: Any = connection.transport
-            transport.abort()
-        await asyncio.sleep(0)  # lets the connections take note, and record what was cut off
-
-
 class _Recorder:
     """Records refusals of broken connections, which have no request to wait in."""
 
@@ -210,8 +168,3 @@ class _Recorder:
     async def finish(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1.0)
-
-
-def _address(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -9,6 +9,7 @@ Source: FHIR R4 search.html (_lastUpdated, _include, paging), http.html (Prefer:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,12 +21,15 @@ from urllib.parse import urlencode, urlsplit
 from connectors.base import Answer, Arrival, IdentityConflict, Intake, StoreUnavailable
 from connectors.fhir_changes import Change, changes
 from connectors.fhir_client import ACCEPT, FORM, STRICTLY, Call, FhirClient, FhirServer
+from connectors.fhir_hints import Hints
 from connectors.fhir_read import next_page
 from connectors.fhir_reply import read_refusal, read_resource
 from connectors.fhir_watermark import Watermark
 from messages.problem import Problems
 
 logger = logging.getLogger(__name__)
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(kw_only=True)
@@ -48,6 +52,15 @@ class FhirPoller(FhirServer):
     begin: Literal["now", "beginning"] = field(
         default="now", metadata={"help": "What the very first look reads: changes from now on, or all there is."}
     )
+    hints_port: int | None = field(
+        default=None,
+        metadata={"help": "TCP port for notifications of Subscriptions, each of which causes a look; empty: none."},
+    )
+    hints_host: str = field(default="127.0.0.1", metadata={"help": "Address to listen at for notifications."})
+    hints_secret: str | None = field(
+        default=None,
+        metadata={"help": "What notifications carry as Authorization: Bearer, as ${secret:NAME}.", "secret": True},
+    )
     state_folder: str = field(metadata={"help": "Folder for the file that says how far was read."})
 
     def __post_init__(self) -> None:
@@ -59,6 +72,8 @@ class FhirPoller(FhirServer):
         super().__post_init__()
         if any("=" not in text for text in self.criteria):
             raise ValueError("criteria must be written name=value")
+        if self.hints_port is not None and self.hints_secret is None and self.hints_host not in _LOOPBACK:
+            raise ValueError("hints_secret is needed where notifications come from other machines")
         if self.every <= 0 or self.overlap < 0 or self.page < 1:
             raise ValueError("every and page must be above 0, overlap not below")
 
@@ -72,15 +87,31 @@ class FhirPoller(FhirServer):
         subject = f"{self.base} {self.resource_type} {' '.join(self.criteria)}"
         watermark = Watermark.load(Path(self.state_folder), subject, begin)
         client = FhirClient(self)
+        hints = Hints(self.hints_host, self.hints_port or 0, self.hints_secret, self.secrets_folder)
+        listening = asyncio.create_task(hints.serve(ready)) if self.hints_port is not None else None
+        if listening is not None:
+            listening.add_done_callback(lambda _: hints.bell.set())
         try:
             await client.reach()
             ready(urlsplit(self.base).netloc)
             while True:
+                hints.bell.clear()
                 await self._look(client, intake, watermark)
-                await asyncio.sleep(self.every)
+                await self._next_look(hints.bell, listening)
                 await client.reach()
         finally:
+            if listening is not None:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
             await client.close()
+
+    async def _next_look(self, bell: asyncio.Event, listening: asyncio.Task[None] | None) -> None:
+        """Wait for the time, or for a notification: a hint that comes while we look is not lost."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.every):
+                await bell.wait()
+        if listening is not None and listening.done():
+            listening.result()  # the door for notifications is gone: said, and opened again by the host
 
     async def _look(self, client: FhirClient, intake: Intake, watermark: Watermark) -> None:
         """Hand on what is new. How far that came counts only when every page was read: not all servers sort."""

@@ -63,6 +63,30 @@ def sent(transformer, change="request", control_id="A0000000000000000006"):
     return transformer.transform(document, given).encoded
 
 
+def test_patients_go_as_a04_a08_and_a39_by_one_line(tmp_path):
+    site = shutil.copytree(SITE, tmp_path / "mappings")
+    mapping = site / "examples/patient-to-powerserver.yaml"
+    line = "    # profile: fragments/profile-adt-a04.yaml"
+    assert mapping.read_text("utf-8").count(line) == 1
+    mapping.write_text(mapping.read_text("utf-8").replace(line, line.replace("# ", "")), "utf-8")
+    checked = check_mapping(mapping, load_site(site, {}, kinds()))
+    assert [show(problem, checked.source) for problem in checked.problems] == []
+    transformer = compile_plan(json.loads(json.dumps(checked.plan)))
+
+    def event(sample, *, known=False):
+        document = transformer.check((SITE / "samples" / sample).read_bytes())
+        (admission,) = transformer.admit(document)
+        given = Given(
+            now=NOW, control_id="1", destination="powerserver", focus=admission.focus, known=known
+        )  # fmt: skip
+        lines = transformer.transform(document, given).encoded.decode().split("\r")
+        return lines[0].split("|")[8], lines[1].split("|")[1]
+
+    assert event("patient-new.json") == ("ADT^A04^ADT_A01", "A04")
+    assert event("patient-new.json", known=True) == ("ADT^A08^ADT_A01", "A08")
+    assert event("patient-merge.json") == ("ADT^A39^ADT_A39", "A39")
+
+
 @pytest.mark.parametrize(("name", "agreed", "control_id"), [
     ("orm", "order-orm-o01.hl7", "A0000000000000000006"),
     ("omi", "order-omi-o23.hl7", "A0000000000000000007"),
