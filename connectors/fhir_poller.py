@@ -107,9 +107,10 @@ class FhirPoller(FhirServer):
 
     async def _next_look(self, bell: asyncio.Event, listening: asyncio.Task[None] | None) -> None:
         """Wait for the time, or for a notification: a hint that comes while we look is not lost."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.every):
-                await bell.wait()
+        if listening is None or not listening.done():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.every):
+                    await bell.wait()
         if listening is not None and listening.done():
             listening.result()  # the door for notifications is gone: said, and opened again by the host
 
