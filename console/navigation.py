@@ -29,6 +29,8 @@ NAVIGATION = (
     Entry(endpoint="refused.page", word=_l("Refused")),
     Entry(endpoint="shares.page", word=_l("Shares")),
     Entry(endpoint="jobs.page", word=_l("Jobs")),
+    Entry(endpoint="resources.page", word=_l("Resources")),
+    Entry(endpoint="doctor.page", word=_l("Doctor")),
     Entry(endpoint="mappings.page", word=_l("Mappings")),
     Entry(endpoint="audit.page", word=_l("Audit")),
     Entry(endpoint="settings.page", word=_l("Settings")),
