@@ -16,6 +16,8 @@ _INSERT = (
     "ON CONFLICT DO NOTHING RETURNING number"
 )
 _OF_STUDY = f"SELECT {_COLUMNS} FROM dicom_instance WHERE study_uid = ? ORDER BY number"  # noqa: S608  # a constant
+_OLD = "SELECT number FROM dicom_instance WHERE at < ? ORDER BY at LIMIT ?"
+_FORGET = f"DELETE FROM dicom_instance WHERE number IN ({_OLD}) RETURNING file"  # noqa: S608  # a constant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,5 @@ def files(connection: Connection) -> set[str]:
 
 def forget(tx: Transaction, before: float, most: int = 1000) -> list[str]:
     """Forget instances from before a time (seconds since 1970 UTC); return the names of their files, now nobody's."""
-    rows = tx.execute(
-        "DELETE FROM dicom_instance WHERE number IN "
-        "(SELECT number FROM dicom_instance WHERE at < ? ORDER BY at LIMIT ?) RETURNING file",
-        (before, most),
-    ).fetchall()
+    rows = tx.execute(_FORGET, (before, most)).fetchall()
     return [row[0] for row in rows]

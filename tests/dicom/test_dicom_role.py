@@ -5,11 +5,13 @@ import json
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from connectors.dicom_base import Reference, Verdict
+from host import role_dicom
 from store import dicom, directory
 from store.connection import connect
 from tests.cli.console_script import ROOT, RunningHost, plugin_host, wait_until
@@ -76,6 +78,14 @@ def test_the_host_takes_instances_and_keeps_each_data_set_once(host, files, inst
     assert {path.name for path in (host.data / "dicom").iterdir()} >= {row.file for row in rows}
     data = (host.data / "dicom" / rows[0].file).read_bytes()[rows[0].offset :]
     assert data == files[0].read_bytes()[some[0].offset :]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits are read from /proc")
+def test_the_dicom_process_has_a_cap_on_its_memory(host):
+    limits = Path(f"/proc/{_process(host).pid}/limits").read_text("ascii")
+    cap = next(line for line in limits.splitlines() if line.startswith("Max data size"))
+
+    assert int(cap.split()[3]) == role_dicom.MEMORY
 
 
 def test_a_killed_dicom_process_is_started_again_and_has_what_it_said_it_has(host, instances, study_uid):
