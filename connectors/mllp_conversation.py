@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from connectors.base import Answer, Arrival, IdentityConflict, Intake, StoreUnavailable
-from connectors.mllp_answers import Header, acknowledge, read_header
+from connectors.mllp_answers import NO_HEADER, Header, acknowledge, read_header
+from connectors.mllp_batch import answer_batch, is_batch, read_batch
 from connectors.mllp_framing import Deframer, FramingError, frame
 from messages.message import Message
 from messages.problem import Problem, Problems
@@ -72,6 +73,8 @@ class Manners:
     message_within: float
     idle_within: float
     answer_within: float
+    #: A frame may hold a batch (FHS, BHS).
+    batches: bool = False
 
 
 class Conversation:
@@ -175,7 +178,8 @@ class Conversation:
     async def _answer(self, payload: bytes) -> None:
         self.busy = True
         try:
-            answer = await self._accept(payload)
+            is_several = self._manners.batches and is_batch(payload)
+            answer = await (self._accept_batch(payload) if is_several else self._accept(payload))
             async with asyncio.timeout(self._manners.answer_within):
                 self._writer.write(frame(answer))
                 await self._writer.drain()
@@ -202,6 +206,13 @@ class Conversation:
             # Without its words and trace: they may hold a value of the message.
             logger.error("bug while accepting", extra={"peer": self._peer, "error": type(bug).__name__})  # noqa: TRY400
             return acknowledge(header, [INTERNAL_ERROR])
+
+    async def _accept_batch(self, payload: bytes) -> bytes:
+        batch = read_batch(payload)
+        if batch.problem is not None:
+            await self._record(Arrival(body=payload, content_type=CONTENT_TYPE, peer=self._peer), batch.problem)
+            return answer_batch(batch, [acknowledge(NO_HEADER, [batch.problem])])
+        return answer_batch(batch, [await self._accept(message) for message in batch.messages])
 
     async def _refuse_frame(self, code: str, text: str, body: bytes | None = None) -> None:
         """Record what came of a message that cannot be answered, since it never was complete."""

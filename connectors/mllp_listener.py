@@ -44,6 +44,10 @@ class MllpListener:
     )
     connections: int = field(default=200, metadata={"help": "Connections open at once; more are hung up on."})
     connections_per_address: int = field(default=50, metadata={"help": "Of these, from one address."})
+    batches: bool = field(
+        default=False,
+        metadata={"help": "Take batches (FHS, BHS) too, answered by a batch; only where the sender has agreed to it."},
+    )
     certificate_file: str | None = field(
         default=None, metadata={"help": "PEM file of our certificate chain: the door speaks TLS only (MLLPS)."}
     )
@@ -110,6 +114,7 @@ class _Hall:
             message_within=settings.message_within,
             idle_within=settings.idle_within,
             answer_within=settings.answer_within,
+            batches=settings.batches,
         )
         self._open: dict[asyncio.Task[None], Conversation] = {}
         self._by_address: Counter[str] = Counter()
