@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
@@ -55,12 +56,14 @@ class Association:
         self.agreement = agreement
         self._wire = wire
         self._messages = 0
+        #: A message is under way; where that ended in the middle, the association is of no use any more.
+        self._is_busy = False
         wire.limit = MAX_LENGTH
 
     @property
     def stands(self) -> bool:
-        """It has neither been ended, nor said something that nobody asked for."""
-        return self._wire.stands
+        """It has neither been ended, nor broken off in a message; and the peer has said nothing unasked."""
+        return not self._is_busy and self._wire.stands
 
     def next_message(self) -> int:
         """Return a Message ID that was not used on this association for 65,535 messages."""
@@ -71,32 +74,37 @@ class Association:
         self, context: Context, command: Command, data_set: bytes | None = None, within: float = 30.0
     ) -> None:
         """Send a message whose data set, if any, is in memory. Raises ConnectionError, TimeoutError: it is over."""
-        async with asyncio.timeout(within):
-            await self._wire.write(b"".join(self._command(context, command)))
-            if data_set is not None:
-                view = memoryview(data_set)
-                for at in range(0, len(view), _AT_A_TIME):
-                    piece = view[at : at + _AT_A_TIME]
-                    await self._wire.write(self._pieces(context, piece, ends=at + _AT_A_TIME >= len(view)))
+        with self._under_way():
+            async with asyncio.timeout(within):
+                await self._wire.write(b"".join(self._command(context, command)))
+                if data_set is not None:
+                    view = memoryview(data_set)
+                    for at in range(0, len(view), _AT_A_TIME):
+                        piece = view[at : at + _AT_A_TIME]
+                        await self._wire.write(self._pieces(context, piece, ends=at + _AT_A_TIME >= len(view)))
 
     async def send_file(self, context: Context, command: Command, file: BinaryIO, size: int, within: float) -> None:
         """Send a message whose data set is the next `size` bytes of a file; `within` holds for each piece.
 
         Raises:
             ConnectionError, TimeoutError: it is over.
-            ValueError: the file is shorter; the association is aborted.
+            ValueError: the file cannot be read to the end of its data set; the association is of no use any more.
         """
         head = b"".join(self._command(context, command))
         left = size
-        while left > 0:
-            piece = file.read(min(_AT_A_TIME, left))
-            if not piece:
-                self.abort()
-                raise ValueError("the file ended before its data set did")
-            left -= len(piece)
-            async with asyncio.timeout(within):
-                await self._wire.write(head + self._pieces(context, memoryview(piece), ends=left == 0))
-            head = b""
+        with self._under_way():
+            while left > 0:
+                piece = _read(file, min(_AT_A_TIME, left))
+                left -= len(piece)
+                async with asyncio.timeout(within):
+                    await self._wire.write(head + self._pieces(context, memoryview(piece), ends=left == 0))
+                head = b""
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self._is_busy = True
+        yield
+        self._is_busy = False
 
     def _command(self, context: Context, command: Command) -> Iterator[bytes]:
         yield from self._p_data(context, memoryview(dicom_command.encode(command)), is_command=True, ends=True)
@@ -118,7 +126,8 @@ class Association:
             TimeoutError, ConnectionError: it has ended otherwise; then it is of no use any more.
         """
         try:
-            return await self._receive(within, choose)
+            with self._under_way():
+                return await self._receive(within, choose)
         except ProtocolError:
             self._wire.close(dicom_pdu.abort(by_provider=True))
             raise
@@ -188,6 +197,16 @@ class Association:
     def abort(self) -> None:
         """End it at once; never raises."""
         self._wire.close(dicom_pdu.abort(by_provider=False))
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    try:
+        piece = file.read(size)
+    except OSError:
+        piece = b""
+    if not piece:
+        raise ValueError("the file cannot be read to the end of its data set")
+    return piece
 
 
 class _Coming:

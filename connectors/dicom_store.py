@@ -106,7 +106,7 @@ async def send_instance(
 
     Raises:
         ConnectionError, TimeoutError: no status that counts; the station may have it.
-        ValueError: the file is shorter than it was.
+        ValueError: the file cannot be read to its end.
     """
     message_id = line.next_message()
     command: dict[str, int | str] = {

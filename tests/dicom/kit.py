@@ -93,7 +93,7 @@ async def _serving(enter):
 
     async def kept(reader, writer):
         lines[asyncio.current_task()] = writer
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await enter(reader, writer)
         writer.transport.abort()
         with suppress(OSError):
@@ -105,9 +105,11 @@ async def _serving(enter):
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for writer in lines.values():
+        tasks = list(lines)
+        for task, writer in lines.items():
             writer.transport.abort()
-        await asyncio.gather(*lines)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -151,6 +153,7 @@ class Silent:
 
     def __init__(self):
         self.instances = 0
+        self.lines = 0
 
 
 @asynccontextmanager
@@ -163,6 +166,13 @@ async def silent_peer(says):
     supported = [dicom_negotiation.support(uid, PLAIN) for uid in (MR, CT)]
 
     async def enter(reader, writer):
+        seen.lines += 1
+        try:
+            await converse(reader, writer)
+        finally:
+            seen.lines -= 1
+
+    async def converse(reader, writer):
         command = {}
         while True:
             head = await reader.readexactly(6)
@@ -183,6 +193,23 @@ async def silent_peer(says):
             ae_title="SILENT", host="127.0.0.1", port=port, attempts=2, retry_after=0.01, answer_within=0.5
         )
         yield station, seen
+
+
+@asynccontextmanager
+async def deaf_peer():
+    """Run a peer that grants an association, and then reads nothing any more."""
+
+    async def enter(reader, writer):
+        head = await reader.readexactly(6)
+        pdu = head + await reader.readexactly(int.from_bytes(head[2:]))
+        writer.write(dicom_negotiation.grant(dicom_negotiation.read_request(pdu), supported)[0])
+        await asyncio.get_running_loop().create_future()
+
+    supported = [dicom_negotiation.support(CT, PLAIN)]
+    async with _serving(enter) as port:
+        yield DimseStation(
+            ae_title="DEAF", host="127.0.0.1", port=port, attempts=2, retry_after=0.01, answer_within=0.5
+        )
 
 
 def said(context, command, **changed):

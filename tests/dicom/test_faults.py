@@ -1,6 +1,7 @@
 """What goes wrong on the way of an instance: nothing but a status counts, and every one is accounted for."""
 
 import asyncio
+import dataclasses
 import threading
 from collections import Counter
 
@@ -11,7 +12,7 @@ from connectors import dicom_pdu, dicom_status
 from connectors.dicom_base import Reference, Verdict
 from connectors.dicom_part10 import read_instance
 from tests.dicom.foreign import foreign, report_by_itself, report_on, send_report
-from tests.dicom.kit import Kept, cut_line, listening, ours, said, silent_peer, station
+from tests.dicom.kit import Kept, cut_line, deaf_peer, listening, ours, said, silent_peer, station
 from tests.dicom.peers import orthanc, uids, wait_until
 
 OUTCOMES = {
@@ -185,6 +186,53 @@ def test_a_peer_that_stays_away_leaves_every_instance_accounted_for_as_not_sent(
     outcomes = asyncio.run(_stored(gone, instances[:5]))
 
     assert [(outcome.verdict, outcome.attempts) for outcome in outcomes] == [(Verdict.DEFERRED, 0)] * 5
+
+
+def test_a_file_that_ended_early_is_refused_and_the_others_go_over_another_association(tmp_path, files, instances):
+    short = tmp_path / "short.dcm"
+    short.write_bytes(files[3].read_bytes())
+    instance = read_instance(short)
+    short.write_bytes(files[3].read_bytes()[:20_000])
+    gone = dataclasses.replace(instances[7], path=tmp_path / "gone.dcm")
+    with foreign() as peer:
+        outcomes = asyncio.run(_stored(peer.station(), [instances[0], instance, gone, instances[1]]))
+
+    assert [outcome.verdict for outcome in outcomes] == [
+        Verdict.SUCCESS, Verdict.REFUSED, Verdict.REFUSED, Verdict.SUCCESS,
+    ]  # fmt: skip
+    assert outcomes[1].words == outcomes[2].words == "not sent: its file cannot be read"
+    assert peer.stored == [instances[0].reference.sop_instance_uid, instances[1].reference.sop_instance_uid]
+
+
+def test_a_peer_that_reads_nothing_any_more_is_given_up_on_in_time(tmp_path, files):
+    data = pydicom.dcmread(files[3])
+    data.Rows, data.Columns = 4096, 4096
+    data.PixelData = bytes(4096 * 4096 * 2)
+    data.save_as(tmp_path / "big.dcm")
+
+    async def store():
+        async with deaf_peer() as peer:
+            return await _stored(peer, [read_instance(tmp_path / "big.dcm")])
+
+    (outcome,) = asyncio.run(store())
+
+    assert (outcome.verdict, outcome.attempts) == (Verdict.UNANSWERED, 2)
+
+
+def test_who_stops_in_the_middle_leaves_no_line_open(instances):
+    async def stop():
+        async with silent_peer(lambda writer, context, command: None) as (peer, seen):
+            task = asyncio.ensure_future(_stored(dataclasses.replace(peer, answer_within=60.0), instances[:2]))
+            async with asyncio.timeout(20):
+                while not seen.instances:
+                    await asyncio.sleep(0.01)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                while seen.lines:
+                    await asyncio.sleep(0.01)
+            return task.cancelled()
+
+    assert asyncio.run(stop())
 
 
 # -- C-MOVE ------------------------------------------------------------------------------------------------------
