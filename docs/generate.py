@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "house")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "house"), str(ROOT / "docs")]
 
-import table  # noqa: E402  # found by the line above
+import job_pages  # noqa: E402  # found by the line above
+import table  # noqa: E402  # the same
 
 from channels.appointment_states import TRANSITIONS as CELLS  # noqa: E402
 from channels.appointment_states import TRIGGERS, Change, State  # noqa: E402
@@ -98,6 +99,7 @@ PAGES = {
     "docs/lifecycle.md": lifecycle,
     "docs/appointment-states.md": appointment_states,
     "docs/guarantee.md": report.page,
+    "docs/jobs.md": lambda: job_pages.page(_comments, ROOT),
 } | {f"mappings/{kind}.schema.json": partial(schema, kind) for kind in KINDS}
 
 

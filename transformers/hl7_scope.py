@@ -73,7 +73,7 @@ def _taker(stack: Sequence[Node], own: Mapping[str, Sequence[str]], name: str) -
     """Return the position of the innermost open group that takes a segment; one that it begins anew takes it not."""
     for depth in range(len(stack) - 1, -1, -1):
         node = stack[depth]
-        begins = bool(node.group) and own[node.group][0] == name
+        begins = bool(node.group) and own[node.group][:1] == (name,)  # a group may hold groups alone
         if name in own[node.group] and not (begins and node.segments):
             return depth
     return None
