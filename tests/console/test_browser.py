@@ -12,9 +12,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 from waitress.wasyncore import close_all
 
-from console.app import make_server
+from channels.control import Control
+from console import passwords
+from console.app import create_app, make_server
+from console.works import NoWorks, Reached, Would
+from messages.lifecycle import Event, Status
+from store import accounts, audit, reads
 
-from .conftest import MRN, ROOT, SURNAME
+from .conftest import MRN, ROOT, SURNAME, acknowledgement, describe, explain
 
 CHROMIUM = os.environ.get("PLUGIN_HOST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -34,6 +39,55 @@ def chromium():
         browser.close()
 
 
+class Works(NoWorks):
+    """Finds out what a test says: the mapping was mended, so all would pass."""
+
+    def would(self, messages):
+        return [Would(message=message, destination="powerserver", becomes="mapped") for message in messages]
+
+    def difference(self, channel):
+        return ["--- revision a1b2c3d4e5f6", "+++ mappings/blume-appointment.yaml", "-  PID-8: U", "+  PID-8: F"]
+
+    def reach(self, channel):
+        return [Reached(destination="powerserver", problem=None), Reached(destination="b", problem="refused")]
+
+    def tests(self, channel):
+        tests = [
+            {"name": "unknown gender becomes U", "passed": True, "differences": []},
+            {"name": "a moved booking", "passed": False, "differences": ["SCH-11.4: 2025, not 2026"]},
+        ]
+        missing = [{"kind": "rules", "place": "a.yaml:3:1", "text": "PID-8"}]
+        return {
+            "tests": tests,
+            "failed": 1,
+            "coverage": {"figures": {"rules": {"touched": 3, "all": 4}}, "missing": missing},
+        }
+
+    def specification(self, channel):
+        line = {
+            "field": "PID-8",
+            "name": "Administrative Sex",
+            "source": "%patient.gender",
+            "conversion": "table: sex",
+            "example": "U",
+        }
+        event = {"when": "%appt.status = 'booked'", "then": "SIU^S12", "note": ""}
+        return {
+            "file": "blume-appointment.yaml", "owner": "interfaces@clinic.example",
+            "facts": [["received by", "fhir-listener"]], "events": [event], "lines": [line],
+        }  # fmt: skip
+
+
+@pytest.fixture
+def app(site):
+    app = create_app(
+        site.folder, Control(site.store, site.ring), name="Clinic 01", open_to_all=True,
+        zone="America/Sao_Paulo", describe=describe, explain=explain, works=Works(),
+    )  # fmt: skip
+    yield app
+    app.extensions["desk"].reader.close()
+
+
 @pytest.fixture
 def address(app):
     """The site's pages, served by waitress."""
@@ -47,9 +101,10 @@ def address(app):
 
 
 @pytest.fixture
-def page(chromium, address):
+def page(request, chromium, address):
     """A page whose errors, and whatever its policy forbids, fail the test."""
-    context = chromium.new_context(base_url=address, viewport={"width": 1280, "height": 800})
+    locale = getattr(request, "param", "en")
+    context = chromium.new_context(base_url=address, viewport={"width": 1280, "height": 800}, locale=locale)
     context.set_default_timeout(10_000)
     page = context.new_page()
     errors: list[str] = []
@@ -72,9 +127,12 @@ def assert_accessible(page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("page", "scheme"), [("en", "light"), ("pt-BR", "dark")], indirect=["page"])
 def test_no_page_has_an_accessibility_violation(page, site, scheme):
+    """Each page in both languages and both themes: contrast is the theme's, labels are the language's."""
     page.emulate_media(color_scheme=scheme)
+    page.goto("/errors")
+    cause = page.locator("tbody th a").first.get_attribute("href")
     pages = {
         "channels": "/",
         "messages": "/messages",
@@ -82,6 +140,17 @@ def test_no_page_has_an_accessibility_violation(page, site, scheme):
         "message-sent": f"/messages/{site.ids['sent']}",
         "message-unmappable": f"/messages/{site.ids['unmappable']}",
         "refused": "/refused",
+        "channel": "/channels/powerserver-status",
+        "errors": "/errors",
+        "error-group": cause,
+        "mappings": "/mappings",
+        "mapping": "/mappings/blume-appointment",
+        "audit": "/audit",
+        "settings": "/settings",
+        "account": "/account",
+        "help": "/help",
+        "jobs": "/jobs",
+        "shares": "/shares",
         "not-found": "/nothing",
     }
     for name, where in pages.items():
@@ -95,7 +164,7 @@ def test_no_page_has_an_accessibility_violation(page, site, scheme):
         summary.click()
     assert_accessible(page)
     page.goto("/")
-    page.get_by_label("Stop or pause: Blume appointment").click()
+    page.locator("#ask-1").click()
     show(page, f"card-{scheme}")
     assert_accessible(page)
 
@@ -224,3 +293,105 @@ def test_all_works_without_javascript(chromium, address, site):
     page.get_by_role("button", name="Reprocess").click()
     expect(page.get_by_text("powerserver: Received.")).to_be_visible()
     context.close()
+
+
+def found(page) -> str:
+    return page.evaluate("document.activeElement.textContent")
+
+
+def press(page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def test_the_whole_life_of_a_failed_message_by_keyboard_alone(page, site):
+    """Found, understood, tried without sending, retried, delivered: no pointer is used."""
+    page.goto("/")
+    page.get_by_role("link", name="Errors", exact=True).focus()
+    press(page, "Enter")
+    page.wait_for_url("**/errors")
+    press(page, "j")
+    while "PID-3.1 is required" not in found(page):
+        press(page, "j")
+    press(page, "Enter")
+    expect(page.locator("h1")).to_have_text("PID-3.1 is required: %mrn gave nothing")
+    tab_to(page, "Try without sending")
+    press(page, "Enter")
+    expect(page.locator("#tried")).to_contain_text("1 would now pass.")
+    assert_accessible(page)
+    tab_to(page, "reason", by="id")
+    page.keyboard.type("the MRN rule is mended")
+    tab_to(page, "Retry 1 delivery")
+    press(page, "Enter")
+    expect(page.get_by_role("status").first).to_contain_text("1 delivery is tried again.")
+    assert reads.line(site.store.connection, site.ids["unmappable"]).deliveries[0].status == "RECEIVED"
+
+    delivery = reads.line(site.store.connection, site.ids["unmappable"]).deliveries[0].id
+    accepted = {"reason": "AA", "response": acknowledgement("AA", delivery)}
+    site.move(
+        delivery, site.mapped(delivery), (Status.TRANSFORMED, Event.CLAIMED, {}),
+        (Status.PENDING, Event.ACCEPTED, accepted),
+    )  # fmt: skip
+    press(page, "/")
+    page.keyboard.type("appt-7790")
+    press(page, "Enter")
+    expect(page.get_by_text("1 message found for")).to_be_visible()
+    press(page, "j", "Enter")
+    expect(page.locator(".facts")).to_contain_text("Sent")
+    expect(page.locator(".timeline")).to_contain_text("To be mapped anew, by somebody at the status page")
+    expect(page.locator(".timeline")).to_contain_text("the MRN rule is mended")
+    assert "appt-7790" not in page.url
+
+
+def tab_to(page, words: str, by: str = "textContent") -> None:
+    for _ in range(80):
+        press(page, "Tab")
+        if page.evaluate(f"document.activeElement.{by}").strip() == words:
+            return
+    pytest.fail(f"Tab does not come to {words}")
+
+
+def test_keys_are_listed_can_be_turned_off_and_open_the_help(page):
+    page.goto("/errors")
+    press(page, "?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_label("Turn single keys off").check()
+    press(page, "Escape", "/")
+    assert page.evaluate("document.activeElement.id") != "q"
+    press(page, "F1")
+    page.wait_for_url("**/help#errors")
+    press(page, "?")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_colours_and_language_are_chosen_at_the_foot(page):
+    page.goto("/refused")
+    page.get_by_role("button", name="Dark").click()
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == "rgb(18, 20, 23)"
+    page.get_by_role("button", name="Português (Brasil)").click()
+    expect(page.locator("h1")).to_have_text("Recusadas nas entradas")
+    assert page.url.partition("?")[0].endswith("/refused")
+
+
+@pytest.mark.parametrize("page", ["en", "pt-BR"], indirect=True)
+def test_people_sign_in_and_change_their_first_password(page, site):
+    first = "a first password 1"
+    kept = passwords.hashed(first)
+    site.store.writer.now(lambda tx: accounts.add(tx, "ana", kept, "operator", by="test", bodies=True))
+    page.goto("/errors")
+    assert_accessible(page)
+    show(page, f"sign-in-{page.evaluate('document.documentElement.lang')}")
+    page.locator("#name").fill("ana")
+    page.locator("#password").fill(first)
+    page.locator("#password").press("Enter")
+    page.wait_for_url("**/account")
+    assert_accessible(page)
+    for name, value in (("old", first), ("new", "a password of her own"), ("again", "a password of her own")):
+        page.locator(f"#{name}").fill(value)
+    page.locator("#again").press("Enter")
+    expect(page.locator(".note")).to_be_visible()
+    page.goto("/errors")
+    assert page.locator("tbody tr").count() == 2
+    assert [entry.what for entry in audit.entries(site.store.connection, who="ana")] == ["account-changed", "signed-in"]
