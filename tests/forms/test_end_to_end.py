@@ -26,7 +26,6 @@ def powerserver():
 def host(tmp_path_factory, powerserver):
     folder = tmp_path_factory.mktemp("forms")
     site = shutil.copytree(form_kit.SITE, folder / "mappings")
-    (site / "appointment-to-powerserver.yaml").unlink()
     with RunningHost(folder / "data", powerserver.port, site) as running:
         yield running
 
@@ -184,15 +183,22 @@ def test_an_addendum_stands_beside_the_form_that_it_adds_to(host, powerserver, n
     assert seen.astray == []
 
 
-def test_a_clinical_form_waits_for_its_study_and_says_so(host, powerserver, name):
+def test_a_clinical_form_waits_for_its_appointment_and_says_so(host, powerserver, name):
     document = version(name, 1)
-    del form_kit.resource(document, "ServiceRequest")["identifier"][1]
-    response = form_kit.resource(document, "QuestionnaireResponse")
-    response["authored"] = "2099-01-01T00:00:00Z"
+    order = form_kit.resource(document, "ServiceRequest")
+    order["identifier"] = [{**order["identifier"][0], "value": f"sr-{name}"}]
+    form_kit.resource(document, "QuestionnaireResponse")["authored"] = "2099-01-01T00:00:00Z"
     message = host.book(of(name, document))
-
     wait_until(lambda: "waits for its study" in reason_of(host, message), "the reason is shown")
     assert viewer(powerserver).versions(name) == []
+
+    booking = json.loads((form_kit.SAMPLES / "appointment-request.json").read_bytes())
+    form_kit.resource(booking, "ServiceRequest")["identifier"][0]["value"] = f"sr-{name}"
+    form_kit.resource(booking, "Appointment")["identifier"][0]["value"] = f"appt-{name}"
+    host.book(form_kit.body(booking))
+
+    wait_until(lambda: host.status_of(message) == "SENT", "the form has gone", within=30)
+    assert viewer(powerserver).versions(name) == [(f"{name}.v1", "live")]
 
 
 def test_the_pages_are_made_in_the_process_for_heavy_work(host):
