@@ -235,6 +235,21 @@ def test_try_explains_each_attribute(site):
     assert "ConceptNameCodeSequence.CodeValue" in result.stdout
 
 
+def test_the_specification_names_each_attribute_with_its_tag(site):
+    result = CliRunner().invoke(front_door, ["mapping", "spec", "letter", "--site", str(site), "--json"])
+    found = json.loads(result.stdout)
+    lines = {line["field"]: line for line in found["lines"]}
+
+    assert result.exit_code == 0, result.output
+    study = lines["StudyInstanceUID"]
+    assert (study["name"], study["datatype"], study["standard"]) == (
+        "Study Instance UID (0020,000D)", "UI", "required"
+    )  # fmt: skip
+    assert study["example"] == STUDY
+    assert lines["ConceptNameCodeSequence.CodeValue"]["source"] == "“51851-4”"
+    assert ["object", "encapsulated-pdf (1.2.840.10008.5.1.4.1.1.104.1), a Part 10 file in UTF-8"] in found["facts"]
+
+
 def test_a_worker_that_runs_no_such_channel_loads_no_pydicom():
     program = (
         "import sys, transformers.fhir_to_hl7, transformers.hl7_to_fhir, transformers.mapping_follow;"

@@ -12,7 +12,17 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from transformers import fhir_mapping_spec, fhir_to_hl7, hl7_mapping_spec, hl7_to_fhir, mapping_fragments
+from transformers import (
+    fhir_mapping_spec,
+    fhir_to_dicom,
+    fhir_to_fhir,
+    fhir_to_hl7,
+    form_to_dicom,
+    form_to_hl7,
+    hl7_mapping_spec,
+    hl7_to_fhir,
+    mapping_fragments,
+)
 from transformers.mapping_check import Checked
 from transformers.mapping_coverage import Coverage, coverage
 from transformers.mapping_file import Document, load
@@ -34,8 +44,11 @@ class Way:
 
 #: By the name of the transformer.
 WAYS: Mapping[str, Way] = {
-    fhir_to_hl7.KIND: Way(fhir_mapping_spec.facts, fhir_mapping_spec.lines),
-    hl7_to_fhir.KIND: Way(hl7_mapping_spec.facts, hl7_mapping_spec.lines),
+    **dict.fromkeys((fhir_to_hl7.KIND, form_to_hl7.KIND), Way(fhir_mapping_spec.facts, fhir_mapping_spec.lines)),
+    **dict.fromkeys(
+        (hl7_to_fhir.KIND, fhir_to_fhir.KIND, fhir_to_dicom.KIND, form_to_dicom.KIND),
+        Way(hl7_mapping_spec.facts, hl7_mapping_spec.lines),
+    ),
 }
 
 

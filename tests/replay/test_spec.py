@@ -141,11 +141,18 @@ def test_a_mapping_from_hl7_is_told_in_the_words_of_both_sides(site):
     page.feed((site.folder / "spec.html").read_text("utf-8"))
     assert result.code == 0
     assert page.open == []
-    for words in ("SIU^S12, SIU^S13", "found by", "%change = booked and %ps_state = CONFIRMED", "the message is refused"):
+    for words in (
+        "SIU^S12, SIU^S13",
+        "found by",
+        "%change = booked and %ps_state = CONFIRMED",
+        "the message is refused",
+    ):
         assert words in page.text
 
 
 def test_the_page_says_what_the_tests_touch_and_marks_the_lines_that_none_does(site):
+    site.command("mapping", "spec", CHANNEL, "--html", site.folder / "before.html")
+    before = (site.folder / "before.html").read_text("utf-8").count("<mark>")  # rows that other channels touch
     text = site.mapping.read_text("utf-8")
     new = '  PID-19: { from: "%patient.language" }\n'
     site.mapping.write_text(text.replace("  PID-8:", f"{new}  PID-8:"), "utf-8")
@@ -158,7 +165,8 @@ def test_the_page_says_what_the_tests_touch_and_marks_the_lines_that_none_does(s
 
     line = site.mapping.read_text("utf-8").splitlines().index(new.strip("\n")) + 1
     assert re.search(rf"<mark> *{line}  +PID-19: .*</mark>.*no test: the rule of PID-19", written)
-    assert "mappings/tables/ordersets.csv, line 5: no test: the row XR1" in page.text
-    assert written.count("<mark>") == 2
+    row = len((site.folder / "tables" / "ordersets.csv").read_text().splitlines())
+    assert f"mappings/tables/ordersets.csv, line {row}: no test: the row XR1" in page.text
+    assert written.count("<mark>") == before + 2
     assert "mappings/fragments/pid.yaml" in page.text
-    assert re.search(r"rules</th><td>\d+</td><td>\d+</td><td>98 %</td>", written)
+    assert re.search(r"rules</th><td>\d+</td><td>\d+</td><td>9\d %</td>", written)
