@@ -1,6 +1,7 @@
 """The FHIR sender and a FHIR R4 server that others wrote: Medplum's router, with HL7's own profiles and invariants."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +116,18 @@ def test_identifiers_stand_in_no_url_unless_the_server_is_left_to_find(medplum):
     asked = medplum.asked[before:]
     assert [method for method, _ in asked] == ["POST", "POST", "POST", "PUT"]
     assert not [url for _, url in asked if "M-9" in url or "?" in url]
+
+
+OUTCOME = Path(__file__).parents[1] / "mappings/samples/golden/outcome-refused.json"
+
+
+def test_a_refusal_that_is_told_twice_is_one_failed_task(medplum):
+    told = OUTCOME.read_bytes()
+    first, again = deliver(medplum, told, told)
+
+    assert (first.event, again.event) == (Event.ACCEPTED, Event.ACCEPTED)
+    assert first.reason.startswith("201 Created Task/")
+    assert again.reason.endswith("nothing was written")
+    task = content(first)
+    assert (task["status"], task["statusReason"]["coding"][0]["code"]) == ("failed", "SLOT_BUSY")
+    assert task["focus"]["identifier"]["value"] == "appt-77"
