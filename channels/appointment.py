@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from channels import appointment_settings
-from channels.appointment_memory import Record, Snapshot, Way, moment, one, snapshot
+from channels.appointment_memory import Record, Snapshot, Way, moment, one, snapshot, version
 from channels.appointment_states import ENDED, SAID, TRANSITIONS, Change, State
 from channels.appointment_words import WORDS
 from channels.kind import Go, Hold, Occasion, Outcome, Wait
@@ -28,6 +28,7 @@ NOTHING = "nothing changed: PowerServer has it so already"
 ECHO = "an echo: Blume tells what PowerServer has said and this host has written there"
 HEARD = "nothing changed: Blume has it so already"
 ANSWERED = "an echo: PowerServer tells what this host has brought from Blume"
+REPEATED = "repeated: this version of the appointment was dealt with before"
 STALE = "stale: a newer state of the appointment is known"
 SUPERSEDED = "superseded: PowerServer said this before it accepted the patient's change"
 KEPT = "superseded: the patient's request is newer than PowerServer's confirmation of the time before"
@@ -104,8 +105,9 @@ class Appointment:
             return record.written_down(), {**note, "refused": True, "code": outcome.code}
         if way.side == POWERSERVER:
             record = replace(
-                record, powerserver=way.snapshot, state=way.snapshot.state, accepted=outcome.said_at or outcome.now
-            )
+                record, powerserver=way.snapshot, state=way.snapshot.state, done=way.version,
+                accepted=outcome.said_at or outcome.now,
+            )  # fmt: skip
         else:
             record = replace(record, blume=way.snapshot, written=True)
         return record.written_down(), {**note, "state": record.state, "accepted": True}
@@ -130,9 +132,13 @@ class Appointment:
         }
         if modified is not None and record.modified is not None and modified < record.modified:
             return Hold(reason=STALE, memory=record.written_down(), note=note)
+        this = version(facts)
+        if this is not None and this == record.done:
+            return Hold(reason=REPEATED, memory=record.written_down(), note=note)
         newer = replace(record, modified=modified or record.modified, resource=told.resource or record.resource)
         quiet = self._quiet(told, states, newer, record)
         if quiet is not None:
+            newer = replace(newer, done=this)
             kept = newer if quiet == NEWS else replace(newer, blume=told.over(record.blume), written=False)
             return Hold(reason=quiet, memory=kept.written_down(), note=note)
         change = _change(told, status, record)
@@ -146,7 +152,7 @@ class Appointment:
         sent = replace(told.over(record.powerserver), state=cell.to)
         kept = replace(
             newer, blume=sent, written=False,
-            ways={**record.ways, occasion.delivery: Way(side=POWERSERVER, snapshot=sent)},
+            ways={**record.ways, occasion.delivery: Way(side=POWERSERVER, snapshot=sent, version=this)},
         )  # fmt: skip
         values = {"change": str(change), "state": str(cell.to)} | _parent(facts, record, occasion)
         return Go(values=values, memory=kept.written_down(), note={**note, "to": cell.to})
@@ -260,8 +266,11 @@ class Appointment:
 
     def _write(self, change: Change, written: Snapshot, record: Record, occasion: Occasion, note: dict[str, Any]) -> Go:
         ways = {**record.ways, occasion.delivery: Way(side=BLUME, snapshot=written)}
-        status = self._settings.words(record.organization, written.state)["fhir"]
-        values = {"change": str(change), "state": str(written.state), "status": status}
+        values = {"change": str(change), "state": str(written.state)}
+        if change is not Change.NUMBERED:
+            values["status"] = self._settings.words(record.organization, written.state)["fhir"]
+            if record.blume is not None:
+                values["believed"] = self._settings.words(record.organization, record.blume.state)["fhir"]
         return Go(values=values, memory=replace(record, ways=ways).written_down(), note=note)
 
 

@@ -59,6 +59,8 @@ class Way:
 
     side: str
     snapshot: Snapshot
+    #: The version that is being brought, by all its facts; None where the version is not known.
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,8 @@ class Record:
     #: `meta.lastUpdated` of the newest version that Blume told of; MSH-7 of PowerServer's newest message.
     modified: float | None = None
     heard: float | None = None
+    #: The version of Blume's that was dealt with last.
+    done: str | None = None
     #: When PowerServer last accepted something, by its own clock.
     accepted: float | None = None
     #: The resource that Blume itself named last.
@@ -94,7 +98,7 @@ class Record:
             known[side] = known.get(side) and _snapshot(known[side])
         ways = known.get("ways") or {}
         known["ways"] = {
-            int(number): Way(side=way["side"], snapshot=_snapshot(way["snapshot"])) for number, way in ways.items()
+            int(number): Way(**{**way, "snapshot": _snapshot(way["snapshot"])}) for number, way in ways.items()
         }
         known["state"] = State(known["state"])
         return cls(**known)
@@ -122,6 +126,14 @@ def moment(facts: Facts, name: str) -> float | None:
         return None
     found = datetime.fromisoformat(text)
     return found.timestamp() if found.tzinfo is not None else None
+
+
+def version(facts: Facts) -> str | None:
+    """Return what stands for one version of an appointment, by all its facts; None where it has no version."""
+    if "modified" not in facts:
+        return None
+    told = "\x1e".join("\x1f".join((name, *facts[name])) for name in sorted(facts))
+    return hashlib.blake2b(told.encode(), digest_size=12).hexdigest()
 
 
 def snapshot(facts: Facts, state: State) -> Snapshot:

@@ -55,6 +55,7 @@ WORDS: Mapping[str, KindWords] = {
             "change": ("what PowerServer did", _OF_POWERSERVER),
             "state": ("the appointment's state from now on", _STATES),
             "status": ("Appointment.status of that state, by the organization's table", None),
+            "believed": ("Appointment.status that Blume has now, as far as is known", None),
         },
     ),
 }

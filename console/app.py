@@ -22,6 +22,7 @@ from console import (
     language,
     navigation,
     pages_account,
+    pages_appointments,
     pages_audit,
     pages_channel,
     pages_channels,
@@ -51,6 +52,7 @@ from console.works import NoWorks, Works
 #: The pages: each module has its Blueprint `pages`. One line a page here, and one in `navigation.py`.
 PAGES = (
     pages_account,
+    pages_appointments,
     pages_audit,
     pages_channel,
     pages_channels,

@@ -16,6 +16,7 @@ PARTS = {
     "channels": "channels",
     "channel": "one-channel",
     "messages": "messages",
+    "appointments": "appointments",
     "errors": "errors",
     "refused": "refused",
     "mappings": "mappings",

@@ -233,8 +233,8 @@ def _destination(
         "map": part.resource,
         "find": find,
         "missing": _missing(desk, (*where, "missing"), part),
-        "join": _elements(desk, (*where, "join"), part, part.join, codes=False),
-        "only_if": _elements(desk, (*where, "only_if"), part, part.only_if, codes=True),
+        "join": _elements(sources, (*where, "join"), part, part.join, codes=False),
+        "only_if": _elements(sources, (*where, "only_if"), part, part.only_if, codes=True),
         "needs": needs,
     }
 
@@ -250,8 +250,9 @@ def _missing(desk: Desk, where: Where, part: Destination) -> dict[str, str]:
 
 
 def _elements(
-    desk: Desk, where: Where, part: Destination, given: dict[str, list[str]], *, codes: bool
+    sources: Sources | FhirSources, where: Where, part: Destination, given: dict[str, list[str]], *, codes: bool
 ) -> dict[str, list[str]]:
+    desk = sources.desk
     for name, values in given.items() if part.resource in fhir_model.resource_types() else ():
         element = fhir_model.element(part.resource, name)
         if element is None:
@@ -262,6 +263,9 @@ def _elements(
             continue
         for number, value in enumerate(values):
             at = (*where, name, number) if (*where, name, number) in desk.document else (*where, name)
+            if codes and value.startswith("%"):
+                sources.read(at, value)
+                continue
             if codes and element is not None and element.codes is not None and value not in element.codes:
                 hint = did_you_mean(value, element.codes)
                 desk.add("E465", at, f"'{value}' is no code of {part.resource}.{name}", hint)

@@ -241,7 +241,9 @@ class Hl7ToFhir:
         if not run.problems:
             run.problems += _findings(body, part, whole=missing == "create")
         envelope: Json = {"method": "PUT", "path": part["resource"], "find": searches, "missing": missing, "body": body}
-        return envelope | {word: part[word] for word in ("join", "only_if") if part[word]}
+        # Of a name that gives nothing nothing is asked.
+        only_if = {element: found for element, given in part["only_if"].items() if (found := _allowed(run, given))}
+        return envelope | {word: said for word, said in (("join", part["join"]), ("only_if", only_if)) if said}
 
     def _fill(self, block: _Block, run: Run, scope: Scope, into: Json, watch: Watch | None) -> None:
         for one in block.rules:
@@ -359,6 +361,11 @@ def _items(into: Json, steps: Sequence[tuple[str, bool]]) -> int:
         into = inner[0] if repeats else inner
     found = into.get(steps[-1][0])
     return len(found) if isinstance(found, list) else 0
+
+
+def _allowed(run: Run, given: Sequence[str]) -> list[str]:
+    """Return the values of `only_if`, those of names put in."""
+    return [found for one in given for found in (map(text, run.named(one[1:])) if one.startswith("%") else [one])]
 
 
 def _token(value: Any) -> Any:

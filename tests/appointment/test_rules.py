@@ -76,7 +76,7 @@ def test_the_first_echo_of_a_request_brings_powerserver_s_number_to_blume():
     first = story.powerserver("PENDING", priority=("SCHEDULED STATUS",))
     second = story.powerserver("PENDING", priority=("SCHEDULED STATUS",))
 
-    assert (change(first), first.values["status"]) == ("numbered", "proposed")
+    assert change(first) == "numbered"
     assert change(second) != "numbered"
 
 
@@ -279,3 +279,20 @@ def test_the_memory_is_json_and_says_what_it_was_told():
 
     assert record.written_down() == story.memory
     assert [(way.side, way.snapshot.state) for way in record.ways.values()] == [("powerserver", "REQUESTED")]
+
+
+def test_the_same_version_again_after_powerserver_s_news_moves_nothing():
+    story, version = Story(), (NINE - timedelta(days=1)).isoformat()
+    story.blume("proposed", modified=version)
+    story.powerserver("CONFIRMED", settle=None)
+
+    assert change(story.blume("proposed", modified=version)) == rules.REPEATED
+
+
+def test_what_blume_is_believed_to_have_goes_with_every_write():
+    story = Story()
+    story.blume("proposed")
+
+    assert story.powerserver("CONFIRMED").values["believed"] == "proposed"
+    assert story.powerserver("CANCELLED").values["believed"] == "booked"
+    assert "believed" not in Story().powerserver("PENDING", event="S12", placer=None).values

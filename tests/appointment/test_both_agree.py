@@ -1,0 +1,126 @@
+"""Whatever patients and staff do at the same time, and whatever is lost, repeated or overtaken: in the end both agree.
+
+A longer run: `python -m tests.appointment.test_both_agree 3000` (examples; 50 steps each).
+"""
+
+import sys
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from tests.appointment.models import SLOTS, Host
+
+#: What Blume shows for PowerServer's status; SCHEDULED with the priority of a request is one.
+SHOWN = {"CONFIRMED": "booked", "ARRIVED": "arrived", "CANCELLED": "cancelled"}
+
+
+class BothSides(RuleBasedStateMachine):
+    """One appointment. Patients and staff do what their own screens let them do, at any time."""
+
+    def __init__(self):
+        super().__init__()
+        self.host = Host()
+        self.blume, self.powerserver = self.host.blume, self.host.powerserver
+
+    @initialize(start=st.sampled_from(SLOTS), by_staff=st.booleans())
+    def begins(self, start, by_staff):
+        if by_staff:
+            self.powerserver.staff("SCHEDULED", start)
+            self.powerserver.tells[-1] |= {"event": "S12"}
+            del self.powerserver.tells[-1]["placer"]
+            self.host.quiet()
+        else:
+            self.patient("proposed", start)
+
+    def patient(self, status, start):
+        end = start.replace(hour=start.hour + 1)
+        self.blume.patient(
+            placer="appt-1", status=status, start=start.isoformat(), end=end.isoformat(), resource="CT", other="x"
+        )
+
+    def now(self):
+        return next(slot for slot in SLOTS if slot.isoformat() == self.blume.held["start"])
+
+    @precondition(lambda self: self.blume.held.get("status") == "pending")
+    @rule()
+    def the_patient_confirms(self):
+        self.patient("booked", self.now())
+
+    @precondition(lambda self: self.blume.held.get("status") in {"pending", "booked", "proposed"})
+    @rule(start=st.sampled_from(SLOTS))
+    def the_patient_moves(self, start):
+        self.patient("proposed", start)
+
+    @precondition(lambda self: self.blume.held.get("status") in {"booked", "proposed"})
+    @rule()
+    def the_patient_cancels(self):
+        self.patient("cancelled", self.now())
+
+    @precondition(lambda self: self.powerserver.status == "SCHEDULED")
+    @rule()
+    def staff_confirm(self):
+        self.powerserver.staff("CONFIRMED")
+
+    @precondition(lambda self: self.powerserver.status in {"SCHEDULED", "CONFIRMED"})
+    @rule(start=st.sampled_from(SLOTS), status=st.sampled_from(["SCHEDULED", "CONFIRMED"]))
+    def staff_move(self, start, status):
+        self.powerserver.staff(status, start)
+
+    @precondition(lambda self: self.powerserver.status in {"SCHEDULED", "CONFIRMED"})
+    @rule()
+    def staff_cancel(self):
+        self.powerserver.staff("CANCELLED")
+
+    @precondition(lambda self: self.powerserver.status == "CONFIRMED")
+    @rule()
+    def the_patient_arrives(self):
+        self.powerserver.staff("ARRIVED")
+
+    @rule(twice=st.booleans())
+    def blume_tells(self, twice):
+        self.host.out.accept(twice=twice)
+
+    @rule(twice=st.booleans())
+    def powerserver_tells(self, twice):
+        self.host.back.accept(twice=twice)
+
+    @rule(lose=st.booleans())
+    def the_way_to_powerserver_goes_on(self, lose):
+        self.host.out.work(lose=lose)
+
+    @rule(lose=st.booleans())
+    def the_way_to_blume_goes_on(self, lose):
+        self.host.back.work(lose=lose)
+
+    def teardown(self):
+        if self.powerserver.status is None and not self.blume.held:
+            return
+        self.host.quiet()
+        acts = self.blume.acts + self.powerserver.acts
+        assert self.powerserver.received <= self.blume.acts, "PowerServer got more than the patient did"
+        assert self.blume.written <= acts + 1, "Blume was written more often than anybody did something"
+        if self.host.out.parked or self.host.back.parked:
+            return  # a person is asked: the two are apart, and it is said
+        asked = self.powerserver.asked
+        shown = SHOWN.get(self.powerserver.status) or ("proposed" if asked else "pending")
+        there = self.powerserver.start.isoformat()
+        assert (self.blume.held["status"], self.blume.held["start"]) == (shown, there)
+
+
+def run(examples, steps=30, **more):
+    run_state_machine_as_test(
+        BothSides,
+        settings=settings(
+            max_examples=examples, stateful_step_count=steps, deadline=None,
+            suppress_health_check=list(HealthCheck), **more,
+        ),
+    )  # fmt: skip
+
+
+def test_in_the_end_both_sides_agree_and_nothing_is_echoed():
+    run(60, derandomize=True)
+
+
+if __name__ == "__main__":
+    run(int(sys.argv[1]) if len(sys.argv) > 1 else 3000, steps=50)
