@@ -161,8 +161,10 @@ def attack(folder, how, megabytes):
 def aborted_associations(folder, count):
     """Return what `count` associations cost that are broken off at every stage: in memory, threads, descriptors."""
     with door(folder) as at:
+        assert is_served(at.port)
+        at_rest = at.descriptors()
         _break_off(at.port, 100)  # what is loaded and pooled once is not a leak
-        wait_until(lambda: is_served(at.port))
+        wait_until(lambda: at.descriptors() <= at_rest, what="the end of all lines")
         before = at.resident()[0], at.threads(), at.descriptors()
         _break_off(at.port, count)
         wait_until(lambda: at.descriptors() <= before[2] and not list(Path(folder).iterdir()), what="the end of all")

@@ -21,7 +21,7 @@ from connectors.dicom_pdu import ProtocolError
 from connectors.dicom_station import EXPLICIT_LE, IMPLICIT_LE, PLAIN
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def _theirs(message_class, primitive):

@@ -90,11 +90,12 @@ def test_no_answer_is_an_error_and_the_next_instance_has_a_new_association(files
 
     async def run():
         async with silent_peer(says) as (peer, seen):
-            sender = _sender(peer.port, "SILENT", answer_within=0.5)
+            sender = _sender(peer.port, "SILENT", answer_within=1.5)
             await sender.open()
             with pytest.raises(TimeoutError, match="no answer within"):
                 await sender.send(files[0].read_bytes(), "control")
             mood["answers"] = True
+            sender.answer_within = 20.0
             (reply,) = await _replies(sender, files[0].read_bytes())
             return reply, seen.instances
 

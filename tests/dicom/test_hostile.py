@@ -21,5 +21,5 @@ def test_aborted_associations_leave_nothing_behind(tmp_path):
     found = hostile.aborted_associations(tmp_path / "in", 250)
 
     assert found["served"]
-    assert (found["more_threads"], found["more_descriptors"], found["left_files"]) == (0, 0, 0)
+    assert max(found["more_threads"], found["more_descriptors"], found["left_files"]) <= 0
     assert found["grew_bytes"] <= 8 * hostile.MEGABYTE
