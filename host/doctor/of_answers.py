@@ -20,7 +20,7 @@ from connectors.http import HttpAnswer
 from connectors.mllp_sender import MllpSender
 from connectors.oauth_token import token_source
 from host.doctor.check import Examined, Told, bad, doubtful, good, together, unknown
-from host.doctor.of_peers import Peer, none_of, peers
+from host.doctor.of_peers import Peer, none_of, peers, stations
 from host.resource_sync import settings_of
 from messages.health import Mark
 from messages.identity import control_id
@@ -174,14 +174,23 @@ def _skew(examined: Examined, peer: Peer, answer: HttpAnswer | None) -> Told:
 
 async def echoes(examined: Examined) -> AsyncIterator[Told]:
     """DICOM stations answer C-ECHO."""
-    if (none := none_of(examined, "dicom", "a DICOM station")) is not None:
-        yield none
+    asked = [peer for peer in stations(examined) if peer.kind == "dicom"]
+    if examined.offline or not asked:
+        yield none_of(examined, "dicom", "a DICOM station") or unknown("site.yaml has no DICOM station", "")
         return
-    for told in await together(_echo(examined, peer) for peer in peers(examined) if peer.kind == "dicom"):
+    for told in await together(_echo(examined, peer) for peer in asked):
         yield told
 
 
 async def _echo(examined: Examined, peer: Peer) -> Told:
+    told = await _echoed(examined, peer)
+    if peer.used or told.mark is Mark.PASS:
+        return told
+    # Nothing goes there yet: whether it is to answer already, nobody can say from here.
+    return unknown(f"{told.found}; no channel of this site calls it yet", told.cure, peer.station)
+
+
+async def _echoed(examined: Examined, peer: Peer) -> Told:
     wrong = mistakes(DimseStation, peer.settings)
     if wrong:
         return bad(wrong[0][1], f"correct stations: {peer.station} in site.yaml", peer.station)

@@ -28,10 +28,17 @@ class Peer:
     port: int
     settings: Mapping[str, Any]
     tls: bool = False
+    #: A channel calls it; otherwise it only stands in site.yaml.
+    used: bool = True
 
 
 def peers(examined: Examined) -> list[Peer]:
-    """Return whom the channels and the comparison of resources call, and every DICOM station."""
+    """Return whom the channels and the comparison of resources call."""
+    return [peer for peer in stations(examined) if peer.used]
+
+
+def stations(examined: Examined) -> list[Peer]:
+    """Return whom the channels and the comparison of resources call, and every DICOM station of site.yaml."""
     found: dict[tuple[str, str], Peer] = {}
     for plan in examined.plans():
         for part in (plan["from"], *plan["destinations"].values()):
@@ -43,20 +50,29 @@ def peers(examined: Examined) -> list[Peer]:
         peer = _peer("fhir-sender", station, examined.site.stations[station])
         if peer is not None:
             found.setdefault((peer.station, peer.kind), peer)
-    for name, settings in _dicom_stations(examined):
+    for name, settings, used in _dicom_stations(examined):
         peer = Peer(station=name, kind="dicom", host=str(settings.get("host", "")), port=_port(settings.get("port")),
-                    settings=settings, tls=bool(settings.get("tls")))  # fmt: skip
+                    settings=settings, tls=bool(settings.get("tls")), used=used)  # fmt: skip
         found.setdefault((name, "dicom"), peer)
     return list(found.values())
 
 
-def _dicom_stations(examined: Examined) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    nested = [part["settings"].get("dicom") for plan in examined.plans()
-              for part in (plan["from"], *plan["destinations"].values())]  # fmt: skip
-    for stations in (examined.site.stations, *(one for one in nested if isinstance(one, Mapping))):
-        for name, settings in stations.items():
-            if isinstance(settings, Mapping) and "ae_title" in settings and "host" in settings:
-                yield name, settings
+def _dicom_stations(examined: Examined) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """Yield name, settings, and whether a channel calls it; those of jobs stand within their channel's station."""
+    parts = [part for plan in examined.plans() for part in (plan["from"], *plan["destinations"].values())]
+    named = {part.get("station") for part in parts}
+    for part in parts:
+        nested = part["settings"].get("dicom")
+        for name, settings in nested.items() if isinstance(nested, Mapping) else ():
+            if _is_dicom(settings):
+                yield name, settings, True
+    for name, settings in examined.site.stations.items():
+        if _is_dicom(settings):
+            yield name, settings, name in named
+
+
+def _is_dicom(settings: object) -> bool:
+    return isinstance(settings, Mapping) and "ae_title" in settings and "host" in settings
 
 
 def _peer(connector: str, station: str, settings: Mapping[str, Any]) -> Peer | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -162,9 +163,9 @@ BROKEN = {
         "peer.token", "fail", "no token", "authority",
     ),
     "a DICOM station that does not answer": (
-        lambda demo: demo.edit(SITE, "stations:\n",
-                               "stations:\n  archive: { ae_title: PACS, host: 127.0.0.1, port: 1 }\n"),
-        "peer.echo", "fail", "no association with PACS", "AE title",
+        lambda demo: (demo.keep(demo.folder / "study-share.yaml"),
+                      shutil.copy(demo.folder / "examples/study-share.yaml", demo.folder)),
+        "peer.echo", "fail", "no association with OMEGAAI", "AE title",
     ),
     "a disk that is too small": (
         lambda demo: demo.edit(SITE, "free_gigabytes: 2", "free_gigabytes: 1000000"),
@@ -391,6 +392,15 @@ def test_versions_are_compared_as_numbers(demo, version, mark):
     (found,) = demo.doctor("powerserver.mirth")
 
     assert found.mark is mark
+
+
+def test_a_dicom_station_that_no_channel_calls_yet_need_not_answer(demo):
+    demo.edit(SITE, "stations:\n", "stations:\n  archive: { ae_title: PACS, host: 127.0.0.1, port: 1 }\n")
+    found = next(finding for finding in demo.doctor("peer.echo") if finding.about == "archive")
+
+    assert found.mark is Mark.UNKNOWN
+    assert "no association with PACS" in found.found
+    assert demo.found("peer.port", "peer.name") == []
 
 
 def test_powerserver_6_7_needs_no_patch(demo):
