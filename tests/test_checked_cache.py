@@ -137,10 +137,12 @@ def test_an_entry_is_for_its_owner_only_and_a_folder_that_cannot_be_is_no_proble
 def test_many_unchanged_files_are_checked_in_no_time(tmp_path, monkeypatch):
     monkeypatch.delenv("PLUGIN_HOST_DATA", raising=False)
     folder = make_site(tmp_path, 8)
-    anew = check_seconds(folder)
-    began = time.perf_counter()
+    began = time.process_time()
+    check_seconds(folder)
+    anew = time.process_time() - began
+    began = time.process_time()
     files = check_files(read_site(folder), mapping_files(folder))
 
     # 100 files take under a second (bench/checking.py); here is room for a busy machine.
     assert len(files) == 8
-    assert time.perf_counter() - began < min(0.5, anew / 2)
+    assert time.process_time() - began < min(0.5, anew / 2)

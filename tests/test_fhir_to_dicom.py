@@ -21,6 +21,7 @@ from host.command_line import plugin_host as front_door
 from messages.problem import Problems
 from transformers.base import Given, Transformed
 from transformers.dicom_dataset import decoded, encoded
+from transformers.differences import differences
 from transformers.fhir_to_dicom import compile_plan
 from transformers.mapping_check import check_mapping
 from transformers.mapping_examples import change
@@ -256,3 +257,10 @@ def test_a_worker_that_runs_no_such_channel_loads_no_pydicom():
         "sys.exit(any(name.partition('.')[0] in ('pydicom', 'ruamel', 'pydantic', 'antlr4') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=HERE.parent, check=False).returncode == 0
+
+
+def test_what_differs_is_told_attribute_by_attribute(site):
+    before = made(site, "letter", letter())
+    after = made(site, "letter", change(letter(), "/entry/1/resource/gender", "male"))
+
+    assert [(one.path, one.before, one.after) for one in differences(before, after)] == [("PatientSex", "F", "M")]

@@ -1,7 +1,7 @@
 """What is different between two encodings of the same message, in the words of its format. Never on its way.
 
-HL7 v2 field by field, JSON element by element, anything else as a whole. Fields that the host itself writes anew at
-every mapping are left out: they say nothing about the mapping.
+HL7 v2 field by field, JSON element by element, DICOM attribute by attribute, anything else as a whole. Fields that the
+host itself writes anew at every mapping are left out: they say nothing about the mapping.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ def differences(before: bytes, after: bytes) -> list[Difference]:
         except Problems:
             return [Difference(path="bytes", before=_text(before), after=_text(after))]
         return list(_segments(one.segments, other.segments))
+    if before[128:132] == after[128:132] == b"DICM":
+        from transformers.dicom_dataset import decoded  # noqa: PLC0415  # pydicom only where DICOM is compared
+
+        return list(_elements("", decoded(before), decoded(after)))
     try:
         documents = orjson.loads(before), orjson.loads(after)
     except orjson.JSONDecodeError:

@@ -8,7 +8,9 @@ from typing import Any
 
 from transformers import hl7_path, hl7_tables
 from transformers.fhir_formats import FHIR_FORMATS, FhirFormat
+from transformers.hl7_mapping_paths import at_key, first_of, steps, within
 from transformers.hl7_path import HL7Path
+from transformers.hl7_mapping_systems import systems
 from transformers.mapping_desk import Desk, Where
 from transformers.mapping_file import did_you_mean
 from transformers.mapping_model import FormatUse, LetRule
@@ -91,7 +93,7 @@ class Sources:
 
     def _path(self, where: Where, text: str, path: HL7Path) -> Source | None:
         if path.segment.startswith("Z"):
-            return Source(text, ["path", ["*", *_steps(path)], False], TEXT, is_hl7=True, repeats=False)
+            return Source(text, ["path", ["*", *steps(path)], False], TEXT, is_hl7=True, repeats=False)
         group = self.group_of(where, path.segment)
         if group is None:
             return None
@@ -101,7 +103,7 @@ class Sources:
         datatype, repeats = found
         taken = (path.segment, path.field) in self.inside
         kind = TEXT if datatype in _SIMPLE or not hl7_tables.components(self.version, datatype) else datatype
-        plan = ["path", [group, *_steps(path)], False]
+        plan = ["path", [group, *steps(path)], False]
         return Source(text, plan, kind, is_hl7=True, repeats=repeats and not taken, datatype=datatype)
 
     def group_of(self, where: Where, segment: str) -> str | None:
@@ -110,7 +112,7 @@ class Sources:
         around = {name: outer for name, outer, _ in self.groups}
         start = next((name for name in reversed(self.inside) if name in own), "")
         while True:
-            below = [name for name in own if _within(name, start, around) and segment in own[name]]
+            below = [name for name in own if within(name, start, around) and segment in own[name]]
             if below:
                 return below[0]
             if not start:
@@ -205,7 +207,7 @@ class Sources:
             before = len(self.desk.problems)
             source = self.read(here, place)
             if source is None:
-                self.desk.problems[before:] = [_at_key(self.desk, here, one) for one in self.desk.problems[before:]]
+                self.desk.problems[before:] = [at_key(self.desk, here, one) for one in self.desk.problems[before:]]
                 continue
             if source.type != TEXT:
                 self._complex(here, source, key=True)
@@ -242,7 +244,7 @@ class Sources:
         if source.type != TEXT and source.type[:1].isupper():
             self._complex(where, source)
         elif source.repeats and not several:
-            self.desk.add("E105", where, f"{text} repeats, and one value is needed", _first_of(text))
+            self.desk.add("E105", where, f"{text} repeats, and one value is needed", first_of(text))
         return source.plan
 
     def value(self, where: Where, rule: Any, *, name: str, wanted: str | None = None) -> tuple[Plan, str, bool] | None:
@@ -325,7 +327,7 @@ class Sources:
         if use.format == "Identifier" and sources:
             plan["options"]["datatype"] = sources[0].datatype
         if format_.columns:
-            plan["rows"] = self._systems(where, rule, use.format, format_)
+            plan["rows"] = systems(self.desk, where, rule, use.format, format_)
         return format_.gives
 
     def _options(self, where: Where, use: FormatUse, format_: FhirFormat) -> tuple[Plan, Plan]:
@@ -347,30 +349,6 @@ class Sources:
                 fixed[name] = str(value)
         return fixed, asked
 
-    def _systems(self, where: Where, rule: Any, name: str, format_: FhirFormat) -> str | None:
-        """Check the table of a format's systems, which is read backwards: no name may stand for two systems."""
-        desk = self.desk
-        if not isinstance(rule.table, str):
-            words = f"as: {name} needs table: with the columns {', '.join(format_.columns)}"
-            desk.add("E124", where, words, key=True)
-            return None
-        table = desk.table((*where, "table"), rule.table)
-        if table is None:
-            return None
-        lacking = [column for column in format_.columns if column not in table.columns]
-        if lacking:
-            desk.add("E124", (*where, "table"), f"table {rule.table} has no column '{lacking[0]}'")
-            return None
-        desk.columns.setdefault(rule.table, set()).update(format_.columns)
-        back: dict[tuple[str, ...], str] = {}
-        for system, row in table.rows.items():
-            key = tuple(row[column] for column in format_.columns[1:])
-            if key in back:
-                words = f"table {rule.table} has {key[0]} for {back[key]} and for {system}: it cannot be read backwards"
-                desk.add("E477", (*where, "table"), words, "give each system a name of its own")
-            back[key] = system
-        return rule.table
-
     def _table(self, where: Where, rule: Any, sources: list[Source], plan: Plan) -> str | None:
         for source in sources:
             if source.type != TEXT:
@@ -387,26 +365,3 @@ class Sources:
 def zone_rule(item: str) -> LetRule:
     """Return the rule of a zone that is a name or a path."""
     return LetRule.model_validate({"from": item})
-
-
-def _steps(path: HL7Path) -> list[Any]:
-    return [path.segment, path.field, path.repetition, path.component, path.subcomponent]
-
-
-def _within(name: str, start: str, around: Mapping[str, str]) -> bool:
-    while name and name != start:
-        name = around[name]
-    return name == start
-
-
-def _first_of(text: str) -> str | None:
-    field, dot, component = text.partition(".")
-    return None if text.startswith("%") else f"take one: {field}[1]{dot}{component}"
-
-
-def _at_key(desk: Desk, where: Where, problem: Any) -> Any:
-    """Return a problem moved to the key that is wrong."""
-    return type(problem)(
-        code=problem.code, text=problem.text, hint=problem.hint, place=desk.document.key(where),
-        severity=problem.severity,
-    )  # fmt: skip
