@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import shutil
 import socket
 import time
@@ -89,6 +90,15 @@ class Demo:
         return [finding for finding in self.doctor(*only) if finding.mark in {Mark.WARN, Mark.FAIL}]
 
 
+def _free_port() -> int:
+    """Return a port that stays free: below those that the system gives to others' sockets (from 32768 on)."""
+    for _ in range(100):
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - no secret
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
+
+
 @pytest.fixture(scope="module")
 def peers() -> Iterator[tuple[OmegaAI, PowerServer]]:
     with OmegaAI() as omegaai, PowerServer() as powerserver:
@@ -105,8 +115,7 @@ def whole(tmp_path_factory, peers):
     export = folder / "samples/powerserver-resources/resources.csv"
     os.utime(export, (time.time() - 60, time.time() - 60))
     data = tmp_path_factory.mktemp("data")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = _free_port()
     variables = {
         "PLUGIN_HOST_DATA": str(data), "OMEGAAI_FHIR_URL": omegaai.base, "PLUGIN_HOST_FHIR_PORT": str(port),
         "POWERSERVER_MLLP_PORT": str(powerserver.port),

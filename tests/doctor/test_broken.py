@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shutil
 import socket
@@ -13,8 +15,8 @@ import time
 import pytest
 
 from messages.health import Mark
-from store import alerts
-from store.store import Store
+from store import alerts, directory
+from store.store import NewArrival, NewMessage, Store
 
 SITE = "site.yaml"
 
@@ -418,3 +420,28 @@ def test_what_nobody_declared_is_honestly_not_checkable(demo):
 
     assert found.mark is Mark.UNKNOWN
     assert "declare powerserver.sku in site.yaml" in found.cure
+
+
+def test_a_code_that_no_table_has_is_found_in_what_came_before(demo, tmp_path, monkeypatch):
+    shutil.copytree(demo.data, tmp_path / "data")
+    monkeypatch.setenv("PLUGIN_HOST_DATA", str(tmp_path / "data"))
+    body = (demo.folder / "samples/appointment-request.json").read_bytes()
+    with contextlib.closing(Store(tmp_path / "data", "intake")) as store:
+        channel = next(row for row in directory.channels(store.connection) if row.name.startswith("appointment"))
+        for number, code in enumerate((b"CT01", b"ZZ99")):
+            message = NewMessage(
+                channel=channel.number, channel_name=channel.name, revision=channel.revision, focus=9, about=None,
+                index={}, key="k", destinations=[(line.number, line.ordinal) for line in channel.destinations],
+            )  # fmt: skip
+            arrival = NewArrival(
+                door="fhir", peer="test", identity=str(number), content_type="application/fhir+json",
+                body=body.replace(b'"CT01"', b'"' + code + b'"'), messages=[message],
+                compose=lambda made: (202, {}, b""),
+            )  # fmt: skip
+            asyncio.run(store.receive(arrival))
+    (found,) = demo.found("tables.coverage")
+
+    assert (found.mark, found.about) == (Mark.FAIL, "tables/ordersets.csv")
+    assert found.found == "1 message(s) of the last 7 days have a code without a row"
+    assert "plugin-host unmapped" in found.cure
+    assert "ZZ99" not in str(found)

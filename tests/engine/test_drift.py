@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import os
+import threading
 import time
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,7 @@ from store.store import Store
 from tests.test_resource_sync import HEADER, ORGANIZATIONS, row, service
 from transformers.mapping_site import load_site
 from transformers.resource_file import read_plan
+from transformers.resource_mfn import write_message
 
 SITE = Path(__file__).parents[2] / "mappings"
 FOUND = Drift(facility="F", name="R", category="NAME_CASE", field="name", severity="blocker", omegaai="R")
@@ -214,6 +219,57 @@ def test_an_export_that_is_still_being_written_is_not_read(sides):
 
     assert sides.compare().failures == {}
     assert sides.drifts() == []
+
+
+def mfn(name, minutes):
+    change = {
+        "event": "MAD", "facility": "BLUME TEST", "department": "RAD", "room": name, "name": name, "modality": "CT",
+        "duration": minutes, "overbooking": "N", "active": "A",
+    }  # fmt: skip
+    header = {"sending_app": "PS", "receiving_app": "BLUME", "processing_id": "P"}
+    return write_message([change], control_id="1", now=datetime.now(UTC), header=header)
+
+
+def test_powerserver_s_resources_may_come_as_mfn_messages(sides):
+    sides.have(service("A", 1), service("B", 2))
+    for number, (name, minutes) in enumerate((("A", "60"), ("B", "30"))):
+        path = sides.folder / f"{number}.hl7"
+        path.write_bytes(mfn(name, minutes))
+        os.utime(path, (time.time() - 60, time.time() - 60))
+    sides.compare()
+
+    assert sides.drifts() == [("B", "DURATION")]
+
+
+class Address(BaseHTTPRequestHandler):
+    """PowerServer's resources by HTTP, as JSON."""
+
+    def do_GET(self):
+        body = json.dumps({"resources": [row("A"), row("B", **{"Default Duration": "30"})]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+def test_powerserver_s_resources_may_be_read_by_http(sides):
+    sides.have(service("A", 1), service("B", 2))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Address) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_address[1]}/resources"
+        sides.site = dataclasses.replace(
+            sides.site, stations={**sides.site.stations, "powerserver-resources": {"base": base}}
+        )
+        sides.plan = dataclasses.replace(sides.plan, powerserver_reader="http")
+        failures = sides.compare().failures
+        server.shutdown()
+
+    assert failures == {}
+    assert sides.drifts() == [("B", "DURATION")]
 
 
 def test_an_old_export_is_said(sides):
