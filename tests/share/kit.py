@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import warnings
 from dataclasses import dataclass, field
 
 import pydicom
@@ -117,6 +119,10 @@ class Site:
     def run(self, until, within=60.0):
         """Run jobs until a condition holds."""
         asyncio.run(self._run(until, within))
+        # The runner was stopped in the middle of what it did, as a process is: a line may not have been hung up yet.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
     async def _run(self, until, within):
         workshop = Workshop(self.store, "UTC")

@@ -107,8 +107,7 @@ def test_what_a_receiver_outside_has_got_is_remembered(store):
     assert audit.told(store.connection, "syslog") == 4
 
 
-@pytest.mark.parametrize("word", EVENTS)
-def test_every_word_has_a_type_of_a_standard_and_an_action(word):
-    event = EVENTS[word]
-    assert event.action in set("CRUDE")
-    assert (event.system == DCM) == event.code.isdigit()
+def test_every_word_has_a_type_of_a_standard_and_an_action():
+    for event in EVENTS.values():
+        assert event.action in set("CRUDE")
+        assert (event.system == DCM) == event.code.isdigit()

@@ -32,12 +32,12 @@ def entry(store):
     return make
 
 
-@pytest.mark.parametrize("what", EVENTS)
-def test_every_word_is_a_valid_audit_event(entry, what):
-    event = fhir_audit_event(entry(what, who="ana", address="127.0.0.1"), OBSERVER)
+def test_every_word_is_a_valid_audit_event(entry):
+    for what, kind in EVENTS.items():
+        event = fhir_audit_event(entry(what, who="ana", address="127.0.0.1"), OBSERVER)
 
-    assert [problem for problem in validate(event) if problem.severity == "error"] == []
-    assert event["action"] == EVENTS[what].action
+        assert [problem for problem in validate(event) if problem.severity == "error"] == [], what
+        assert event["action"] == kind.action
 
 
 def test_a_share_is_an_export_of_the_study_with_patient_study_and_who_asked(entry):
