@@ -5,7 +5,8 @@ A longer run: `python -m tests.appointment.test_both_agree 3000` (examples; 50 s
 
 import sys
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -18,9 +19,11 @@ SHOWN = {"CONFIRMED": "booked", "ARRIVED": "arrived", "CANCELLED": "cancelled"}
 class BothSides(RuleBasedStateMachine):
     """One appointment. Patients and staff do what their own screens let them do, at any time."""
 
+    make_host = Host
+
     def __init__(self):
         super().__init__()
-        self.host = Host()
+        self.host = self.make_host()
         self.blume, self.powerserver = self.host.blume, self.host.powerserver
 
     @initialize(start=st.sampled_from(SLOTS), by_staff=st.booleans())
@@ -108,9 +111,27 @@ class BothSides(RuleBasedStateMachine):
         assert (self.blume.held["status"], self.blume.held["start"]) == (shown, there)
 
 
-def run(examples, steps=30, **more):
+class ForgetfulHost(Host):
+    """Remembers nothing of an appointment."""
+
+    @property
+    def memory(self):
+        return None
+
+    @memory.setter
+    def memory(self, _given):
+        pass
+
+
+class Forgetful(BothSides):
+    """The same with a host that remembers nothing: what the test is there to find."""
+
+    make_host = ForgetfulHost
+
+
+def run(examples, steps=30, machine=BothSides, **more):
     run_state_machine_as_test(
-        BothSides,
+        machine,
         settings=settings(
             max_examples=examples, stateful_step_count=steps, deadline=None,
             suppress_health_check=list(HealthCheck), **more,
@@ -120,6 +141,18 @@ def run(examples, steps=30, **more):
 
 def test_in_the_end_both_sides_agree_and_nothing_is_echoed():
     run(60, derandomize=True)
+
+
+def test_a_host_without_memory_is_found_out():
+    with pytest.raises(AssertionError):
+        run(
+            40,
+            machine=Forgetful,
+            derandomize=True,
+            phases=[Phase.generate],
+            print_blob=False,
+            verbosity=Verbosity.quiet,
+        )
 
 
 if __name__ == "__main__":
