@@ -9,8 +9,8 @@ from typing import Any
 from transformers import hl7_path, hl7_tables
 from transformers.fhir_formats import FHIR_FORMATS, FhirFormat
 from transformers.hl7_mapping_paths import at_key, first_of, steps, within
-from transformers.hl7_path import HL7Path
 from transformers.hl7_mapping_systems import systems
+from transformers.hl7_path import HL7Path
 from transformers.mapping_desk import Desk, Where
 from transformers.mapping_file import did_you_mean
 from transformers.mapping_model import FormatUse, LetRule
