@@ -257,6 +257,18 @@ class DicomIntake(Protocol):
         ...
 
 
+def check_ae_title(setting: str, value: str) -> None:
+    """Check an AE title: 1 to 16 characters of ASCII, no backslash, no control character, not only spaces.
+
+    Source: DICOM PS3.5 6.2 (AE).
+
+    Raises:
+        ValueError: names the setting.
+    """
+    if not (value.strip(" ") and len(value) <= 16 and value.isascii() and value.isprintable() and "\\" not in value):
+        raise ValueError(f"{setting} must be an AE title: 1 to 16 characters, no backslash")
+
+
 __all__ = [
     "CommitmentOutcome",
     "CommitmentReport",
@@ -276,4 +288,5 @@ __all__ = [
     "Tell",
     "TransferOutcome",
     "Verdict",
+    "check_ae_title",
 ]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from connectors import dicom_command, dicom_status
 from connectors.dicom_association import Message, Sink
-from connectors.dicom_base import Counts, Instance, Tell, TransferOutcome, Verdict
+from connectors.dicom_base import Counts, Instance, Tell, TransferOutcome, Verdict, check_ae_title
 from connectors.dicom_command import Command, number
 from connectors.dicom_dataset import read_identifier, write_identifier
 from connectors.dicom_exchange import Exchange, NotDone, elements, exchange
 from connectors.dicom_incoming import Incoming, Mismatch, Shelf
 from connectors.dicom_negotiation import MAX_CONTEXTS, Context, Proposal
 from connectors.dicom_pdu import ProtocolError
-from connectors.dicom_station import DicomStation, check_ae_title
+from connectors.dicom_station import DicomStation
 from connectors.dicom_syntaxes import RECEIVED
 
 MOVE_MODEL, GET_MODEL = "1.2.840.10008.5.1.4.1.2.2.2", "1.2.840.10008.5.1.4.1.2.2.3"

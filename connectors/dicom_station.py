@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from connectors import dicom_negotiation
 from connectors.dicom_association import Association
+from connectors.dicom_base import check_ae_title
 from connectors.dicom_negotiation import Proposal
 from connectors.dicom_pdu import ABORT, ProtocolError, abort
 from connectors.dicom_wire import Wire, client_tls
@@ -22,16 +23,6 @@ EXPLICIT_LE, IMPLICIT_LE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 PLAIN = (EXPLICIT_LE, IMPLICIT_LE)
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-def check_ae_title(setting: str, value: str) -> None:
-    """Check an AE title: 1 to 16 characters of ASCII, no backslash, no control character, not only spaces.
-
-    Raises:
-        ValueError: names the setting.
-    """
-    if not (value.strip(" ") and len(value) <= 16 and value.isascii() and value.isprintable() and "\\" not in value):
-        raise ValueError(f"{setting} must be an AE title: 1 to 16 characters, no backslash")
 
 
 @dataclass(kw_only=True)

@@ -16,6 +16,7 @@ import orjson
 
 from channels import registry
 from channels.settings import mistakes
+from connectors.dicom_listener import DicomListener
 from host.checked_cache import Cache
 from host.follows import followed, following_problems
 from messages.problem import Place, Problem, Problems
@@ -74,8 +75,6 @@ def _dicom_mistakes(site: Site) -> list[Problem]:
     """Return what is wrong with the settings of the door for DICOM."""
     if site.dicom is None:
         return []
-    from connectors.dicom_listener import DicomListener  # noqa: PLC0415 - 0.4 s that only a site with DICOM needs
-
     return [
         Problem(code="E153", text=text, hint=hint, place=site.place(("dicom", name) if name else ("dicom",)))
         for name, text, hint in mistakes(DicomListener, site.dicom)
