@@ -22,6 +22,11 @@ def leave(*notes: dict[str, Any]) -> None:
     session["notes"] = [*session.get("notes", []), *notes]
 
 
+def are_there() -> bool:
+    """Tell whether somebody has just done something: then the page shows how it stands now."""
+    return bool(session.get("notes"))
+
+
 def take() -> list[dict[str, Any]]:
     """Return the notes that were left, and forget them."""
     notes: list[dict[str, Any]] = session.pop("notes", [])

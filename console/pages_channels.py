@@ -9,16 +9,21 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from markupsafe import Markup
 
 from channels.control import NoSuchChannel
-from console import notes
-from console.access import needs, who
+from console import guard, language, notes
+from console.access import may, needs, who
 from console.desk import desk
 from console.entrance import address
 from console.status import ChannelStatus, Overview, day_start, overview
 from store import directory
 
 pages = Blueprint("channels", __name__)
+
+#: Seconds for which a table is shown again, and what stands in it for the token of its forms.
+KEPT_FOR = 1.0
+TOKEN = "token-of-the-session"  # noqa: S105  # a place, not a token
 
 #: Minutes: a week.
 LONGEST_PAUSE = 7 * 24 * 60
@@ -28,7 +33,21 @@ LONGEST_PAUSE = 7 * 24 * 60
 @needs("viewer")
 def page() -> str:
     """Show how the channels stand."""
-    return render_template("channels.html", view=_overview(), notes=notes.take())
+    view, table = _table()
+    return render_template("channels.html", view=view, table=table, notes=notes.take())
+
+
+def _table() -> tuple[Overview, Markup]:
+    """Return the overview and its table, made once in a second for all open pages of a language and role."""
+    key = f"table {language.language()} {may('operator')}"
+    kept = desk().found_out.get(key)
+    if notes.are_there() or kept is None or kept[0] < time.monotonic():
+        view = _overview()
+        # The forms in it get their token when the table is shown: each session has its own.
+        made = render_template("_channels.html", view=view, csrf=TOKEN)
+        kept = (time.monotonic() + KEPT_FOR, {"view": view, "table": made})
+        desk().found_out[key] = kept
+    return kept[1]["view"], Markup(kept[1]["table"].replace(TOKEN, guard.csrf_token()))  # noqa: S704  # our own page
 
 
 @pages.get("/channels.json")
@@ -71,6 +90,7 @@ def set_state(name: str) -> Any:
             )  # fmt: skip
         except NoSuchChannel:
             abort(HTTPStatus.NOT_FOUND, _("There is no channel of this name."))
+    desk().found_out.clear()
     notes.leave({"channel": name, "state": state, "before": before})
     there = url_for("channel.page", name=name) if request.form.get("from") == "channel" else url_for("channels.page")
     return redirect(there, HTTPStatus.SEE_OTHER)

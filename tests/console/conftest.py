@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from channels.control import Control
+from console import pages_channels
 from console.app import create_app
 from console.panes import Origin
 from messages.lifecycle import Event, Status
@@ -222,6 +223,12 @@ def asked_for(client, message: str) -> str:
     page = client.get(f"/messages/{message}").text
     csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
     return client.post(f"/messages/{message}/read", data={"csrf": csrf}, follow_redirects=True).text
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_shown_again(monkeypatch):
+    """Let each page show how the store stands now; what is kept for a second has a test of its own."""
+    monkeypatch.setattr(pages_channels, "KEPT_FOR", 0.0)
 
 
 @pytest.fixture(autouse=True)

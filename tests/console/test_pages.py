@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from console import reader, status, words
+from console import pages_channels, reader, status, words
 from console.searches import Searches
 from console.status import State
 from messages.lifecycle import SHARES, Event, Status
@@ -117,6 +117,20 @@ def test_a_process_that_has_fallen_silent_is_said_before_all_else(client, site):
     assert page.index("intake and lanes have not spoken for 2 min") < page.index("2 of 6 channels")
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health/live").status_code == 200
+
+
+def test_the_table_is_made_once_for_many_open_pages_and_each_has_its_own_token(app, site, monkeypatch):
+    monkeypatch.setattr(pages_channels, "KEPT_FOR", 60.0)
+    pages = [app.test_client().get("/").text for _ in range(2)]
+    directory.set_state(site.store.writer, "blume-appointment", "stopped", "ana", None)
+    pages.append(app.test_client().get("/").text)
+    tokens = [set(re.findall(r'name="csrf" value="([^"]+)"', page)) for page in pages]
+
+    assert [len(found) for found in tokens] == [1, 1, 1]
+    assert len(set.union(*tokens)) == 3
+    assert not any(pages_channels.TOKEN in page for page in pages)
+    assert "Running" in row_of(pages[2], "blume-appointment")
+    assert "Em execução" in app.test_client().get("/", headers={"Accept-Language": "pt-BR"}).text
 
 
 def test_an_open_page_says_so(client):
