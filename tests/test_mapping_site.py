@@ -85,11 +85,21 @@ def test_a_mistake_in_site_yaml_is_told_with_its_place(tmp_path, old, new, told)
     assert f"site.yaml:{told}" in str(caught.value)
 
 
+def _hosts(settings):
+    """Yield every host and the host of every base, however deep a station has them."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _hosts(value)
+        elif name == "host":
+            yield value
+        elif name == "base":
+            yield urlsplit(value).hostname
+
+
 def test_the_shipped_site_listens_and_sends_on_the_loopback_only():
     shipped = load_site(SHIPPED, {})
 
-    reached = [station for station in shipped.stations.values() if "folder" not in station]
-    hosts = {station.get("host") or urlsplit(station["base"]).hostname for station in reached}
+    hosts = set(_hosts(shipped.stations))
     assert hosts == {"127.0.0.1"}
     assert shipped.console == {"host": "127.0.0.1", "port": 8090}
     assert shipped.stations["blume-intake"]["port"] == 8080
