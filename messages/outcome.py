@@ -82,7 +82,8 @@ def document(body: bytes, content_type: str, focus: int | None, outcome: Outcome
 def focus_of(told: Mapping[str, Any]) -> int | None:
     """Return the entry number of the thing that the message was about, from a document made by `document`."""
     resources = [entry.get("resource") or {} for entry in told.get("entry") or ()]
-    parameters: Mapping[str, Any] = next((one for one in reversed(resources) if one.get("resourceType") == "Parameters"), {})
+    last = (one for one in reversed(resources) if one.get("resourceType") == "Parameters")
+    parameters: Mapping[str, Any] = next(last, {})
     found = (one.get("valueInteger") for one in parameters.get("parameter") or () if one.get("name") == "focus")
     return next(found, None)
 
