@@ -53,8 +53,34 @@ SITE_CODES = {
     ),
 }
 
+#: Of the rules before sending (`route:` of the appointments), and of the MLLP door.
+RULE_CODES = {
+    code: Explanation(cause, f"an appointment is answered 422 with {code}", cure)
+    for code, cause, cure in (
+        ("FACILITY_UNKNOWN", "The organization has no facility.", "Add its row to tables/organizations.csv."),
+        (
+            "ISSUER_UNKNOWN",
+            "No number of the patient is of a known issuer.",
+            "Add the issuer to tables/authorities.csv.",
+        ),
+        (
+            "RESOURCE_UNKNOWN",
+            "No resource has exactly this name.",
+            "Correct the name, or add it to tables/resources.csv.",
+        ),
+        ("RESOURCE_INACTIVE", "The resource is closed.", "Open it in tables/resources.csv, or book another."),
+        ("ORDERSET_UNKNOWN", "A study is not agreed with PowerServer.", "Add its row to tables/ordersets.csv."),
+        ("MODALITY_MISMATCH", "The study cannot be done on this resource.", "Book another resource, or group them."),
+        ("TIME_INVALID", "The appointment has no time, or started too long ago.", "Book a time that is to come."),
+        ("DURATION_MIN", "It is shorter than 15 minutes, and the next one is booked.", "Book a longer slot."),
+        ("SLOT_BUSY", "The slot is taken.", "Book another slot, or allow overbooking."),
+        ("NOT_LICENSED", "The organization has no licence for self-scheduling.", "Correct tables/organizations.csv."),
+        ("NOT_ALLOWED", "The organization does not let patients do that.", "Correct tables/organizations.csv."),
+    )
+}
+
 
 def codes() -> dict[str, Explanation]:
     """Return code → explanation."""
     tables = {code: Explanation(*words) for code, words in {**TABLE_CODES, **job_codes.codes()}.items()}
-    return {**MAPPING_CODES, **tables, **RESOURCE_CODES, **FORM_CODES, **SITE_CODES}
+    return {**MAPPING_CODES, **tables, **RESOURCE_CODES, **FORM_CODES, **SITE_CODES, **RULE_CODES}
