@@ -19,6 +19,9 @@ from connectors.dicom_wire import Wire, server_tls
 
 log = logging.getLogger(__name__)
 
+#: Addresses that nobody named of which the log speaks.
+_STRANGERS = 1000
+
 
 class Hall:
     """The connections that are open, no more than the settings allow."""
@@ -39,6 +42,7 @@ class Hall:
         )
         self._open: dict[asyncio.Task[None], Reception] = {}
         self._by_address: Counter[str] = Counter()
+        self._strangers: set[str] = set()
         self._said_full = False
 
     def door(self) -> Wire:
@@ -51,7 +55,9 @@ class Hall:
         address = name[0] if name else "unknown"
         settings = self._settings
         if not settings.lets_in(address):
-            log.warning("a peer that nobody named was hung up on", extra={"peer": address})
+            if address not in self._strangers and len(self._strangers) < _STRANGERS:  # each once, a flood not at all
+                self._strangers.add(address)
+                log.warning("a peer that nobody named was hung up on", extra={"peer": address})
             wire.close()
             return
         if len(self._open) >= settings.connections or self._by_address[address] >= settings.connections_per_address:
