@@ -63,7 +63,8 @@ def test_the_shipped_site_has_no_problem(folder):
 def test_a_wrong_connector_or_setting_is_told_with_its_place(folder, file, old, new, problem):
     _edit(folder / file, old, new)
 
-    (found,) = [text for text in _problems(folder) if re.search("E15[0-9]", text)]
+    # A station that two files name is wrong in both, at its one place.
+    (found,) = {text for text in _problems(folder) if re.search("E15[0-9]", text)}
 
     place, _, rest = found.partition(": ")
     assert rest.startswith(problem)

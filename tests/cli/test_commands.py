@@ -29,7 +29,7 @@ def test_the_shipped_site_has_no_mistake():
 
 
 def test_a_mistake_is_told_with_its_place_its_line_and_what_is_meant(site):
-    edit(site / f"{CHANNEL}.yaml", '"%patient.gender"', '"%patient.gendre"')
+    edit(site / f"{CHANNEL}.yaml", 'from: "%patient.gender"', 'from: "%patient.gendre"')
     text, data = run("check", "--site", site), run("check", "--site", site, "--json")
     number = line_of(site / f"{CHANNEL}.yaml", "gendre")
 

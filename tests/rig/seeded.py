@@ -236,7 +236,7 @@ BUGS = (
             (
                 "channels/prepare.py",
                 """\
-        mark.set(delivery.id)
+        store.mark.set(delivery.id)
 """,
                 "",
             ),
