@@ -16,6 +16,7 @@ from .conftest import MRN, SURNAME, asked_for
 FORMS = {
     "/channels/blume-appointment/state": {"state": "stopped"},
     "/search": {"q": MRN},
+    "/appointments/search": {"q": MRN},
     "/language": {"language": "pt_BR"},
     "/theme": {"theme": "dark"},
     "/messages/{refused}/edit": {"body": "MSH|", "reason": "typed wrong"},
