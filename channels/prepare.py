@@ -18,6 +18,7 @@ from messages.lifecycle import Event, Status, after
 from messages.message import Step
 from messages.outcome import Issue
 from messages.problem import Problems
+from store import follow
 from store.store import Store, Work
 from transformers.base import Facts, Filtered, Given, HasFacts
 
@@ -131,7 +132,7 @@ def _mapping(channel: Channel, destination: Destination, work: Work, store: Stor
                 raise decision.said
         given = Given(
             now=now, control_id=control_id(), destination=destination.name, focus=message.focus, known=work.known,
-            values=decision.values if decision is not None else {},
+            values=decision.values if decision is not None else {}, asked=_asked(channel, work),
         )  # fmt: skip
         result = channel.transformer.transform(document, given)
     except Problems as problems:
@@ -147,6 +148,11 @@ def _mapping(channel: Channel, destination: Destination, work: Work, store: Stor
     return outcome(
         event=Event.MAPPED, encoded=result.encoded, control_id=result.control_id, action=result.action
     )  # fmt: skip
+
+
+def _asked(channel: Channel, work: Work) -> bool:
+    """Return whether the door asked its rules of a message by the revision that runs; mapped anew, it is asked anew."""
+    return work.untouched and work.message.revision == channel.revision and channel.source != follow.CONNECTOR
 
 
 def _with_subject(outcome: Callable[..., Step], decision: kinds.Decision, *, event: Event, **rest: Any) -> Step:

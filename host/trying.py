@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from channels import channel as channels
 from channels.replay import Replay, Verdict
 from messages.identity import message_id
 from messages.lifecycle import Status
+from messages.problem import Problems
 from store import directory, history, reads
 from store.store import NewArrival, NewMessage, Store
 from transformers import differences
+from transformers.base import HasDoorRules
 
 
 def would(store: Store, messages: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -75,15 +78,21 @@ def resend(store: Store, original: reads.MessageDetail, body: bytes, by: str) ->
         the id of the copy, and the numbers of the destinations that have work.
 
     Raises:
-        Problems: the copy is not valid.
+        Problems: the copy is not valid, or breaks rules that are answered at the door.
         NotTaken: the channel does not run, or would not take it.
     """
     running = _channel(store, original.line.channel)
     if running is None:
         raise NotTaken(_NONE)
-    admissions = running.transformer.admit(running.transformer.check(body))
+    document = running.transformer.check(body)
+    admissions = running.transformer.admit(document)
     if not admissions:
         raise NotTaken(f"channel {running.name} does not take this message")
+    if isinstance(running.transformer, HasDoorRules):
+        now = datetime.now(UTC)
+        broken = [found for a in admissions for found in running.transformer.refusals(document, a.focus, now)]
+        if broken:
+            raise Problems(broken)
     messages = [
         NewMessage(
             channel=running.number, channel_name=running.name, revision=running.revision, focus=admission.focus,

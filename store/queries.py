@@ -39,7 +39,8 @@ INSERT_REFUSAL = """
 READY = """
     SELECT d.id, d.status, d.attempts, d.refusals, d.action, d.reason, d.lane,
            m.number, m.id, m.revision, m.received_at, m.focus, m.about, m.searchable,
-           a.peer, a.content_type, a.body, o.control_id, o.encoded, k.delivery
+           a.peer, a.content_type, a.body, o.control_id, o.encoded, k.delivery,
+           d.changed_at = m.received_at
     FROM lane l CROSS JOIN delivery d ON d.id = l.head
         CROSS JOIN message m ON m.number = d.id >> 4
         CROSS JOIN arrival a ON a.number = m.arrival

@@ -91,6 +91,8 @@ class Work:
     known: bool
     #: Answers so far that said "not now".
     refusals: int
+    #: Nothing has happened to the delivery since the message was accepted.
+    untouched: bool
 
 
 class Store:
@@ -263,7 +265,7 @@ def _wait_in_lane(tx: Transaction, delivery: Delivery, reason: str) -> None:
 
 def _work(row: Sequence[Any], channel: str, destination: str) -> Work:
     (delivery, status, attempts, refusals, action, reason, lane, number, identifier, revision, received_at, focus,
-     about, searchable, peer, content_type, body, control_id, encoded, known) = row  # fmt: skip
+     about, searchable, peer, content_type, body, control_id, encoded, known, untouched) = row  # fmt: skip
     return Work(
         delivery=Delivery(
             id=delivery, message=number, channel=channel, destination=destination, lane=lane, status=Status(status),
@@ -273,5 +275,5 @@ def _work(row: Sequence[Any], channel: str, destination: str) -> Work:
             number=number, id=identifier, channel=channel, revision=revision, received_at=received_at, peer=peer,
             content_type=content_type, body=body, focus=focus, index=orjson.loads(searchable),
         ),
-        about=about, known=known is not None, refusals=refusals,
+        about=about, known=known is not None, refusals=refusals, untouched=bool(untouched),
     )  # fmt: skip

@@ -35,11 +35,11 @@ class Mapped:
         assert checked.plan is not None, "\n".join(map(str, checked.problems))
         self.transformer = compile_plan(json.loads(json.dumps(checked.plan)))
 
-    def result(self, changes=None, *, known=False):
+    def result(self, changes=None, *, known=False, asked=False):
         document = copy.deepcopy(DOCUMENT)
         for pointer, value in (changes or {}).items():
             document = change(document, pointer, value)
-        given = Given(now=NOW, control_id="C1", destination="ris", focus=0, known=known)
+        given = Given(now=NOW, control_id="C1", destination="ris", focus=0, known=known, asked=asked)
         return self.transformer.transform(document, given)
 
     def lines(self, changes=None, *, known=False) -> list[str]:
@@ -288,6 +288,14 @@ def test_the_route_may_filter_and_refuse(mapped, tmp_path):
 
     refused = mapped(("do: cancel }", "error: no, code: NO }"), (", cancel: SIU^S15^SIU_S12 }", " }"), *NO_CANCEL)
     assert refused.problems({f"{APPOINTMENT}/status": "cancelled"}) == [f"{tmp_path.name}/m.yaml:19:5: error NO no"]
+
+
+def test_a_rule_of_the_door_is_asked_on_the_way_only_where_the_door_has_not_asked_it(mapped):
+    ruled = mapped(("do: cancel }", "error: no, at: door }"), (", cancel: SIU^S15^SIU_S12 }", " }"), *NO_CANCEL)
+    cancelled = {f"{APPOINTMENT}/status": "cancelled"}
+
+    assert "error E308 no" in ruled.problems(cancelled)[0]
+    assert ruled.result(cancelled, asked=True).action == "request"
 
 
 NO_CANCEL = (

@@ -64,6 +64,8 @@ class Given:
     known: bool = False
     #: What the rules of the channel's kind say of the message: names that the mapping uses, such as `%change`.
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: The door has asked all rules of `HasDoorRules` of this message, by this very revision: they hold.
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

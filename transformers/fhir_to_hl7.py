@@ -89,6 +89,7 @@ class FhirToHl7:
         self._accept = compile_test(plan["from"]["accept"]) if plan["from"]["accept"] else None
         self._route = [(compile_test(line["when"]) if line["when"] else _always, line) for line in plan["route"]]
         self._door = [(when, line) for when, line in self._route if line["door"]]
+        self._lane = [(when, line) for when, line in self._route if not line["door"]]
         self._validators = {name: Validator(rules, warnings=False) for name, rules in plan["validators"].items()}
         self._messages = {
             (name, action): self._message(part, action)
@@ -197,7 +198,7 @@ class FhirToHl7:
         run = self._start(document, given)
         lines: list[str] = []
         try:
-            line = self._line(run.scope)
+            line = self._line(run.scope, asked=given.asked)
             action = line["do"]
             if action is None:
                 return self._not_sent(line, run.scope)
@@ -237,10 +238,10 @@ class FhirToHl7:
             return Scope(document, self._lets, now or _NEVER, values={"it": [thing], "known": [False]})
         return Scope(document, self._lets, given.now, values={"it": [thing], **conditional(self._plan, given)})
 
-    def _line(self, scope: Scope) -> Any:
-        """Return the line of the route that decides."""
+    def _line(self, scope: Scope, *, asked: bool) -> Any:
+        """Return the line of the route that decides; those that the door has asked are known not to be true."""
         focus = scope.focus
-        for when, line in self._route:
+        for when, line in self._lane if asked else self._route:
             if when(scope, focus) is True:
                 return line
         raise Problems.one("E308", "no line of the route is true")
