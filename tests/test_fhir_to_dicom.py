@@ -162,6 +162,7 @@ MISTAKES = [
     ("letter", "  Manufacturer:", "  OtherPatientIDs:", "E703 OtherPatientIDs (0010,1000) is retired from DICOM"),
     ("letter", "  SeriesNumber:", "  SeriesDescription:", "E704 SeriesNumber must have a value in object"),
     ("letter", "as: UI, required: true,", "as: UI,", "E705 StudyInstanceUID must have a value in object"),
+    ("letter", ", when_unanswered: resend", "", "E707 'when_unanswered' is missing: a C-STORE may have arrived"),
     ("letter", "object: encapsulated-pdf", "object: pdf", "E706 there is no object 'pdf'"),
     ("letter", "object: encapsulated-pdf", "object: attributes", "E021 'sop_class' is missing"),
     ("letter", "object: encapsulated-pdf", "object: attributes, sop_class: 1.x", "E701 '1.x' is no UID"),

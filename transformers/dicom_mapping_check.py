@@ -57,6 +57,11 @@ def _destination(desk: Desk, name: str, mapping: DicomMapping) -> dict[str, Any]
         desk.add("E706", (*where, "sop_class"), f"object: {part.object} has a SOP class of its own", key=True)
     elif part.sop_class is not None and not fits("UI", part.sop_class):
         desk.add("E701", (*where, "sop_class"), f"'{part.sop_class}' is no UID")
+    if "when_unanswered" not in part.model_fields_set:
+        # An archive may hand on what it has stored before its answer was lost: only the analyst knows whether it does.
+        text = "'when_unanswered' is missing: a C-STORE may have arrived although its answer was lost"
+        hint = "resend, where the peer keeps one of each instance; hold, where a person must decide"
+        desk.add("E707", where, text, hint, key=True)
     return {
         "at": desk.at(where),
         "name": name,

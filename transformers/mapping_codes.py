@@ -344,6 +344,12 @@ CODES: Mapping[str, Explanation] = _codes(
         "object: pdf",
         "Write worklist-item, encapsulated-pdf, or attributes with sop_class.",
     ),
+    (
+        "E707",
+        "A destination for DICOM that does not say what becomes of an instance whose answer was lost.",
+        "pacs: { connector: dicom-sender, station: pacs, object: encapsulated-pdf }",
+        "Add when_unanswered: resend where the peer keeps one of each instance, or hold where a person must decide.",
+    ),
     # -- a channel's kind ------------------------------------------------------------------------------------------
     (
         "E480",
