@@ -100,7 +100,7 @@ def test_every_code_is_explained_and_every_explanation_has_its_code():
     source = "".join(path.read_text() for path in files)
     raised = set(re.findall(r'"(E\d{3})"', source.replace((rooms / "mapping_codes.py").read_text(), "")))
 
-    assert raised == set(CODES) | set(FORM_CODES)
+    assert raised == set(CODES) | {code for code in FORM_CODES if code.startswith("E")}
     assert not set(CODES) & (set(TABLE_CODES) | set(FORM_CODES))
     assert all(row.cause and row.example and row.cure for row in CODES.values())
 
