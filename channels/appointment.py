@@ -81,6 +81,14 @@ class Appointment:
         if not {State.COMPLETED, State.ERROR, State.ARRIVED, State.READY} & set(wanted):
             raise _illegal(record.state, next(iter(wanted), status))
 
+    def stands(self, facts: Facts, memory: Memory | None) -> bool:
+        """Say whether PowerServer has this appointment on the same resource at the same time (decision 0062)."""
+        held = Record.read(memory).powerserver
+        if held is None or held.state in ENDED:
+            return False
+        told = snapshot(facts, held.state)
+        return None not in (told.resource, held.resource, told.start, held.start) and told.is_at(held)
+
     def before_mapping(self, facts: Facts, memory: Memory | None, occasion: Occasion) -> Go | Hold | Wait:
         """Decide by the tables; raises Problems."""
         record = Record.read(memory)

@@ -15,7 +15,7 @@ import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from channels import resource_sync
 from messages.lifecycle import Event
@@ -136,6 +136,15 @@ class Kind(Protocol):
         ...
 
 
+@runtime_checkable
+class HasStanding(Protocol):
+    """A kind that books resources, and knows which bookings stand."""
+
+    def stands(self, facts: Facts, memory: Memory | None) -> bool:
+        """Say whether the other side has accepted this very booking before: same resource, same time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What the rules say of one delivery, and how the step that follows from it changes the subject."""
@@ -194,7 +203,7 @@ def decide(  # noqa: PLR0913 - a message, its channel, its moment
         is_open=functools.partial(subjects.is_open, connection),
     )  # fmt: skip
     try:
-        resource_sync.refuse_blocked(connection, facts)
+        _refuse_blocked(kind, facts, found.memory, connection)
         said = kind.before_mapping(facts, found.memory, occasion)
     except Problems as problems:
         said = problems
@@ -238,11 +247,18 @@ def at_door(name: str, kind: Kind, facts: Facts, connection: Connection, focus: 
     Raises:
         Problems: it may not; each with the place of the thing it is about.
     """
+    memory = subjects.find(connection, name, kind.keys(facts)).memory
     try:
-        resource_sync.refuse_blocked(connection, facts)
-        kind.at_door(facts, subjects.find(connection, name, kind.keys(facts)).memory)
+        _refuse_blocked(kind, facts, memory, connection)
+        kind.at_door(facts, memory)
     except Problems as problems:
         raise Problems(_placed(problem, focus) for problem in problems.problems) from None
+
+
+def _refuse_blocked(kind: Kind, facts: Facts, memory: Memory | None, connection: Connection) -> None:
+    """Refuse what would newly take a resource with a blocker; what stands there already is not given back for it."""
+    if not (isinstance(kind, HasStanding) and kind.stands(facts, memory)):
+        resource_sync.refuse_blocked(connection, facts)
 
 
 def settle(name: str, kind: Kind, keys: tuple[str, ...], outcome: Outcome) -> SubjectChange:
