@@ -35,6 +35,7 @@ from console import (
     pages_jobs,
     pages_mappings,
     pages_messages,
+    pages_metrics,
     pages_refused,
     pages_resources,
     pages_settings,
@@ -65,6 +66,7 @@ PAGES = (
     pages_jobs,
     pages_mappings,
     pages_messages,
+    pages_metrics,
     pages_refused,
     pages_resources,
     pages_settings,
@@ -111,8 +113,8 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     app = Flask("console", root_path=str(Path(__file__).parent))
     app.config["OPEN_TO_ALL"] = open_to_all
     app.extensions["desk"] = Desk(
-        name=name, zone=ZoneInfo(zone), reader=Reader(folder), control=control, describe=describe, explain=explain,
-        provider=None if provider is None else SignIn(provider), works=works or NoWorks(),
+        folder=folder, name=name, zone=ZoneInfo(zone), reader=Reader(folder), control=control, describe=describe,
+        explain=explain, provider=None if provider is None else SignIn(provider), works=works or NoWorks(),
     )  # fmt: skip
     # JSON in the order in which a person reads it.
     app.json = DefaultJSONProvider(app)

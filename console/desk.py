@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,8 @@ from console.works import Works
 class Desk:
     """What the pages work with."""
 
+    #: Where the store lies.
+    folder: Path
     #: Name of the site.
     name: str
     zone: ZoneInfo

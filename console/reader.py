@@ -10,6 +10,7 @@ from pathlib import Path
 from console.status import Facts
 from store import directory, lists, reads
 from store.connection import Connection, connect
+from store.metrics import Totals
 
 
 class Reader:
@@ -22,6 +23,8 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self._connection = connect(folder, read_only=True)
         self._turn = threading.Lock()
+        #: What was added up already; to be read in a snapshot.
+        self.totals = Totals()
         #: (channel number, revision) → the peers of its destinations: a revision never changes.
         self._peers: dict[tuple[int, str], dict[str, str]] = {}
 

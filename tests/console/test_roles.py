@@ -82,6 +82,7 @@ TABLE = {
     "POST /sign-in/answer": None,
     "POST /language": None,
     "GET /health/live": None,
+    "GET /metrics": None,
     "GET /health/ready": None,
     "GET /static/<path:filename>": None,
 }

@@ -56,6 +56,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "pypdf": frozenset({"transformers"}),
     "typst": frozenset({"transformers"}),
     "argon2": frozenset({"console.passwords"}),
+    "prometheus_client": frozenset({"console.metrics", "console.pages_metrics"}),
     "flask_babel": frozenset({"console"}),
     "babel": frozenset({"console"}),
     "jinja2": frozenset({"console"}),
