@@ -37,6 +37,14 @@ from transformers.resource_repair import Unrepairable, to_omegaai, to_powerserve
 
 #: Appointments in these are still to come about (FHIR R4, value set appointmentstatus).
 _TO_COME = "proposed,pending,booked,arrived,checked-in,waitlist"
+#: What the host leaves to people, by category, and what they do.
+_BY_HAND = {
+    "MISSING_IN_OAI": "the host makes no resources in OmegaAI and removes none from PowerServer: make it in OmegaAI, "
+                      "or close it in PowerServer once no appointment is on it",
+    "DUPLICATE": "the host removes no resources: choose the one that stays, move the others' appointments, and rename "
+                 "or remove them",
+    "UNMAPPED_FACILITY": "the host changes no files of the site: add the row",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +139,7 @@ class _Maker:
             return "fhir", {"envelope": orjson.loads(envelope)}
         if drift.change == "powerserver" and ours is not None:
             return self._plan.repair_powerserver, {"change": to_powerserver(drift, ours, theirs)}
-        raise Unrepairable("a person does this: the host makes, renames and removes no resources on this side")
+        raise Unrepairable(_BY_HAND.get(drift.category, "a person does this"))
 
 
 # -- what depends on it -------------------------------------------------------------------------------------

@@ -213,6 +213,45 @@ def test_powerserver_gets_an_mfn_m05_that_says_what_was_shown(sides):
     assert lines[2].startswith("MFE|MUP|")
 
 
+def test_what_powerserver_lacks_is_made_by_mfn_as_omegaai_has_it(sides):
+    sides.allow(powerserver="mfn\n  station: powerserver")
+    sides.export("BLUME TEST,BLUME TEST,BLUME MR,MODALITY,MR,BLUME MR,8:00 AM,11:00 PM,60,No,No,1\n")
+    plan = sides.plan()
+    told = sides.command("repair", "--apply", plan["plan"])
+    (received,) = sides.powerserver.wait_for(1)
+    lines = received.payload.decode().split("\r")
+
+    assert [(change["category"], change["how"]) for change in plan["changes"]] == [("MISSING_IN_PS", "mfn")]
+    assert told.exit_code == 0, told.output
+    assert lines[2].startswith("MFE|MAD|")
+    # OmegaAI knows room and facility; the department is PowerServer's own.
+    key = "^BLUME MR^^BLUME TEST"
+    assert lines[3] == f"LOC|{key}|BLUME MR|E|||||MR"
+    assert f"LCH|{key}|||DUR^Default duration^99PSRES|60" in lines
+    assert f"LCH|{key}|||OVB^Overbooking^99PSRES|N" in lines
+
+
+def test_what_the_host_does_not_repair_is_refused_with_what_a_person_does(sides):
+    """Making and removing in OmegaAI, and a name that stands twice; the station is there, so nothing else refuses."""
+    sides.allow(omegaai="fhir", powerserver="mfn\n  station: powerserver")
+    row = "BLUME TEST,BLUME TEST,BLUME XR,MODALITY,XR,BLUME XR,8:00 AM,11:00 PM,60,No,No,1\n"
+    sides.export(row, row + row + row.replace("BLUME XR", "BLUME US"))
+    plan = sides.plan()
+    told = sides.command("repair", "--apply", plan["plan"])
+    refused = {change["category"]: change for change in plan["changes"]}
+
+    assert {category: change["how"] for category, change in refused.items()} == {
+        "MISSING_IN_OAI": None, "DUPLICATE": None,
+    }  # fmt: skip
+    assert "makes no resources in OmegaAI" in refused["MISSING_IN_OAI"]["refused"]
+    assert "Scheduler > Edit Healthcare Services > BLUME US" in refused["MISSING_IN_OAI"]["action"]
+    assert "choose the one that stays" in refused["DUPLICATE"]["refused"]
+    assert "leave one of the 2 resources of this name" in refused["DUPLICATE"]["action"]
+    assert told.exit_code == 6
+    assert [r for r in sides.omegaai.requests if r.method in {"PUT", "PATCH", "DELETE"}] == []
+    assert sides.powerserver.count == 0
+
+
 def test_what_powerserver_refuses_is_told_as_not_done(sides):
     sides.allow(powerserver="mfn\n  station: powerserver")
     sides.export("60,No", "30,No")
