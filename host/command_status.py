@@ -13,7 +13,7 @@ import click
 from host.command_access import opened_store
 from host.command_line import EXIT_FINDINGS, json_option, print_json, site_option
 from messages.lifecycle import Status
-from store import directory, reads
+from store import alerts, directory, drift, reads
 from store.store import Store
 
 #: Seconds between two looks of `--watch`.
@@ -25,10 +25,10 @@ _EVERY = 2.0
 @site_option
 @json_option
 def status_command(watch: bool, site: Path, as_json: bool) -> None:
-    """Show channels, counts since midnight (UTC) and connections.
+    """Show channels, counts since midnight (UTC), connections, blocked resources and open alerts.
 
     Exit code 1 when something needs a person: no process runs, a channel does not, a delivery is parked, a
-    destination cannot be reached.
+    destination cannot be reached, bookings on a resource are refused, an alert is open.
     """
     with opened_store(site) as store:
         while True:
@@ -49,7 +49,7 @@ def status_command(watch: bool, site: Path, as_json: bool) -> None:
 
 
 def describe(store: Store) -> dict[str, Any]:
-    """Return channels, counts since midnight UTC and processes, as `status --json` prints them."""
+    """Return channels, counts since midnight UTC, processes, blockers and alerts, as `status --json` prints them."""
     now = time.time()
     counts = reads.counts(store.connection, since=now - now % 86400)
     channels = [
@@ -69,7 +69,12 @@ def describe(store: Store) -> dict[str, Any]:
         {"role": p.role, "pid": p.pid, "alive": directory.is_alive(p), "doors": list(p.doors)}
         for p in directory.processes(store.connection)
     ]
-    return {"channels": channels, "processes": processes}
+    raised = [
+        {"key": one.key, "severity": one.severity, "text": one.text, "opened_at": one.opened_at}
+        for one in alerts.open_alerts(store.connection)
+    ]
+    blocked = drift.blocker_count(store.connection)
+    return {"channels": channels, "processes": processes, "blocked_resources": blocked, "alerts": raised}
 
 
 def _destination(line: directory.DestinationRow, counts: reads.DestinationCounts, now: float) -> dict[str, Any]:
@@ -110,6 +115,11 @@ def _attention(found: dict[str, Any]) -> Iterator[str]:
             if line["connection"] not in {"idle", "connected", "stopped"}:
                 reason = f": {line['connection_reason']}" if line["connection_reason"] else ""
                 yield f"{channel['name']}: {line['name']} is {line['connection']}{reason}"
+    raised = found["alerts"]
+    if found["blocked_resources"] or raised:
+        newest = f", first: {raised[0]['text']}" if raised else ""
+        blocked = f"{found['blocked_resources']} resource(s) blocked (plugin-host drift)"
+        yield f"{blocked}; {len(raised)} alert(s) open{newest}"
 
 
 def _print(found: dict[str, Any]) -> None:
