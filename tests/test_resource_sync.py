@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import time
 import unicodedata
 from collections import Counter
@@ -279,6 +280,43 @@ def test_slots_schedules_and_rooms_are_found_by_what_they_refer_to(plan):
     assert record.values["horizon"].raw == "2026-01-01"
     assert record.values["room"].raw == "R1"
     assert (record.facility, record.where) == ("BLUME TEST", "HealthcareService/hs-1")
+
+
+REFERRING = {
+    "slots": (
+        [{"resourceType": "Schedule", "id": "s1", "actor": [{"reference": "HealthcareService/hs-1"}]},
+         {"resourceType": "Slot", "id": "t1", "schedule": {"reference": "Schedule/s1"}, "overbooked": True}],
+        "%slots.overbooked.first()", "Slot",
+    ),
+    "devices": (
+        [{"resourceType": "Location", "id": "l1"},
+         {"resourceType": "Device", "id": "d1", "location": {"reference": "Location/l1"},
+          "deviceName": [{"name": "true"}]}],
+        "%devices.deviceName.name.first()", "Device",
+    ),
+    "roles": (
+        [{"resourceType": "PractitionerRole", "id": "p1", "active": True,
+          "healthcareService": [{"reference": "HealthcareService/hs-1"}]}],
+        "%roles.active.first()", "PractitionerRole",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFERRING)
+def test_what_refers_to_a_resource_is_compared_where_the_file_lists_it(tmp_path, name):
+    """Overbooking is taken from a slot, a device's name, a role: PowerServer says no, the other resource has none."""
+    others, path, kind = REFERRING[name]
+    site = Path(shutil.copytree(SITE, tmp_path / "mappings"))
+    text = (site / FILE).read_text("utf-8").replace("      Schedule: []\n", f"      Schedule: []\n      {kind}: []\n")
+    old = "\"extension.where(url = 'urn:omegaai:overbooking').value.ofType(boolean).first()\""
+    assert old in text
+    (site / FILE).write_text(text.replace(old, f'"{path}"'), "utf-8")
+    plan, problems = check_sync(site / FILE, load_site(site, {}))
+    services = [service("R", location=[{"reference": "Location/l1"}]), service("S", 2)]
+
+    assert problems == []
+    assert found(plan, [*services, *others], [row("R"), row("S")]) == [("OVERBOOKING", "warning", "R")]
+    assert found(plan, [*services, *others], [row("R", Overbooking="Yes"), row("S")]) == []
 
 
 def test_json_is_read_as_csv_is(plan):
