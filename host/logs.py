@@ -33,7 +33,7 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "role": self._role,
-            "event": record.getMessage() if record.name.split(".")[0] in _OURS else record.name,
+            "event": _event(record),
         }
         line |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         if record.exc_info and record.exc_info[0]:
@@ -41,6 +41,12 @@ class JsonLines(logging.Formatter):
             line["exception"] = record.exc_info[0].__name__
             line["frames"] = [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}" for frame in frames[-8:]]
         return json.dumps(line, ensure_ascii=False)
+
+
+def _event(record: logging.LogRecord) -> str:
+    """Return our own constant words: without arguments, which may be anything; of a library's record its name alone."""
+    is_ours = record.name.split(".")[0] in _OURS
+    return record.msg if is_ours and isinstance(record.msg, str) else record.name
 
 
 _OURS = {"messages", "connectors", "transformers", "store", "channels", "console", "host", "plugin_host"}
