@@ -214,10 +214,10 @@ def decide(  # noqa: PLR0913 - a message, its channel, its moment
 
 
 def _said_before(connection: Connection, delivery: int, found: Remembered) -> Go | Hold | Wait | Problems | None:
-    """Return what was said for an earlier destination of the same message."""
+    """Return what was said for another destination of the same message."""
     first = delivery // DESTINATIONS * DESTINATIONS
-    for other in range(first, delivery):
-        note = subjects.note_of(connection, other)
+    for other in range(first, first + DESTINATIONS):
+        note = subjects.note_of(connection, other) if other != delivery else None
         if note is None or "problem" in note:
             continue
         memory = found.memory or {}
