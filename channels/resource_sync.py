@@ -28,6 +28,7 @@ _WORDS = {
     "MISSING_IN_OAI": "OmegaAI has no resource of this name",
     "NAME_CASE": "the resource's name differs between OmegaAI and PowerServer in letter case",
     "NAME_SPACE": "the resource's name differs between OmegaAI and PowerServer in spaces",
+    "NAME_UNICODE": "the resource's name is encoded differently in OmegaAI and PowerServer",
     "MODALITY": "the resource's modality differs between OmegaAI and PowerServer",
     "INACTIVE_MISMATCH": "the resource is active on one side only",
     "DUPLICATE": "several resources have this name",

@@ -116,6 +116,7 @@ HALF_SATURDAY = [
     {"daysOfWeek": WEEK[:5] + WEEK[6:], "availableStartTime": "08:00:00", "availableEndTime": "23:00:00"},
     {"daysOfWeek": ["sat"], **MORNING},
 ]
+NFC, NFD = (unicodedata.normalize(form, "RESSONÂNCIA") for form in ("NFC", "NFD"))
 #: category → how it is made: changes of OmegaAI's resource, changes of PowerServer's row; None: the side has none.
 MADE = [
     ("NAME_SPACE", {"name": "ROOM\u00a0{n}"}, {}),
@@ -127,6 +128,9 @@ MADE = [
     ("NAME_CASE", {"name": "Room {n}"}, {}),
     ("NAME_CASE", {}, {"Resource": "room {n}"}),
     ("NAME_CASE", {}, {"Resource": "ROOm {n}"}),
+    ("NAME_UNICODE", {"name": NFC + " {n}"}, {"Resource": NFD + " {n}"}),
+    ("NAME_UNICODE", {"name": NFD + " {n}"}, {"Resource": NFC + " {n}"}),
+    ("DUPLICATE", {}, [{}, {"Class": "MR"}]),
     ("MODALITY", {}, {"Class": "MR"}),
     ("MODALITY", {"type": [{"coding": [{"system": DCM, "code": "US"}]}]}, {}),
     ("MODALITY", {"type": [{"coding": [{"system": DCM, "code": "DX"}]}]}, {}),
@@ -155,19 +159,22 @@ def put_in(changes, number):
     return {key: value.format(n=number) if isinstance(value, str) else value for key, value in changes.items()}
 
 
-def test_sixty_drifts_are_found_each_as_what_it_is_and_none_is_invented(plan):
+def test_sixty_drifts_and_more_are_found_each_as_what_it_is_and_none_is_invented(plan):
     services, rows, made = [], [], []
     for number, (category, here, there) in enumerate(MADE * 2, 100):
         name = f"ROOM {number}"
         services += [] if here is None else [service(name, number, **put_in(here, number))]
-        rows += [] if there is None else [row(name, **put_in(there, number))]
+        several = there if isinstance(there, list) else [] if there is None else [there]
+        rows += [row(name, **put_in(one, number)) for one in several]
         made.append((category, number))
     for number in range(40):  # what is equal, and stays so
         services.append(service(f"EQUAL {number}", number))
         rows.append(row(f"EQUAL {number}"))
     drifts = compared(plan, services, rows).drifts
 
-    assert len(made) == 60
+    assert len(made) >= 60
+    assert all(times >= 2 for times in Counter(category for category, _ in made).values())
+    assert {category for category, _ in made} == set(plan.rules.severities)
     names = {(drift.category, int("".join(filter(str.isdigit, drift.name)))) for drift in drifts}
     assert names == set(made)
     # Two rows for what is too short on both sides.
@@ -185,10 +192,7 @@ def test_a_name_twice_is_a_duplicate_on_the_side_that_has_it_twice_and_nothing_e
 
 EQUAL = {
     "as it is": ({}, {}),
-    "NFC here and NFD there": (
-        {"name": unicodedata.normalize("NFC", "Ressonância")},
-        {"Resource": unicodedata.normalize("NFD", "Ressonância")},
-    ),
+    "NFD on both sides": ({"name": NFD}, {"Resource": NFD}),
     "HH:MM here and minutes there": ({}, {"Default Duration": "01:00"}),
     "minutes with their unit": ({}, {"Default Duration": "60 min"}),
     "a clock of 24 hours": ({}, {"Start Time": "08:00", "End Time": "23:00"}),
@@ -210,6 +214,22 @@ EQUAL = {
 def test_what_is_equal_is_equal_however_it_is_written(plan, case):
     here, there = EQUAL[case]
     assert found(plan, [service("R", **here)], [row("R", **there)]) == []
+
+
+def test_nfc_here_and_nfd_there_is_the_same_name_and_is_told_for_information(plan):
+    (drift,) = compared(plan, [service(NFC)], [row(NFD)]).drifts
+
+    assert (drift.category, drift.severity, drift.change) == ("NAME_UNICODE", "info", "powerserver")
+    assert (drift.omegaai_normal, drift.powerserver_normal) == ("NFC", "not NFC")
+    assert drift.name == NFC
+
+
+@pytest.mark.parametrize(
+    ("theirs", "category"),
+    [("BLUME\u00a0CT", "NAME_SPACE"), ("BLUME  CT", "NAME_SPACE"), ("Blume CT", "NAME_CASE")],
+)
+def test_a_name_that_differs_in_spaces_or_case_alone_blocks(plan, theirs, category):
+    assert found(plan, [service("BLUME CT")], [row(theirs)]) == [(category, "blocker", "BLUME CT")]
 
 
 def test_what_one_side_does_not_tell_is_counted_and_not_guessed(plan):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -98,6 +99,8 @@ def compare(omegaai: Sequence[Record], powerserver: Sequence[Record], rules: Rul
     pairs = [_Pair(ours[key], theirs[key]) for key in ours.keys() & theirs.keys() if key not in doubled]
     rest = [record for key, record in ours.items() if key not in theirs and key not in doubled]
     rest_there = [record for key, record in theirs.items() if key not in ours and key not in doubled]
+    for pair in pairs:
+        found += _encoded(pair, rules)
     near, rest, rest_there = _near(rest, rest_there)
     for pair, categories in near:
         found += [_misnamed(pair, category, rules) for category in categories]
@@ -200,6 +203,20 @@ def _misnamed(pair: _Pair, category: str, rules: Rules) -> Drift:
         pair, category, "name", rules, action=action, change=wrong,
         omegaai=pair.omegaai.name, powerserver=pair.powerserver.name,
         omegaai_normal=_visible(pair.omegaai.name), powerserver_normal=_visible(pair.powerserver.name),
+    )  # fmt: skip
+
+
+def _encoded(pair: _Pair, rules: Rules) -> Iterator[Drift]:
+    """Yield where one side has the same name in other bytes (a letter and its accent as one character, or as two)."""
+    names = [record.values["name"].raw for record in (pair.omegaai, pair.powerserver) if "name" in record.values]
+    if len(names) < 2 or names[0] == names[1]:
+        return
+    forms = ["NFC" if unicodedata.is_normalized("NFC", name) else "not NFC" for name in names]
+    wrong: Side = "omegaai" if forms[0] != "NFC" else "powerserver"
+    action = f"{rules.menu(wrong, pair.of(wrong), 'name')}: type the name anew; bookings pass, a search may miss it"
+    yield _drift(
+        pair, "NAME_UNICODE", "name", rules, action=action, change=wrong, omegaai=names[0], powerserver=names[1],
+        omegaai_normal=forms[0], powerserver_normal=forms[1],
     )  # fmt: skip
 
 

@@ -25,7 +25,9 @@ from transformers.resource_model import SyncField, SyncFile
 #: The file's name in a site's folder.
 FILE = "resource-sync.yaml"
 #: Categories that no field makes.
-OF_THE_WHOLE = ("MISSING_IN_PS", "MISSING_IN_OAI", "NAME_CASE", "NAME_SPACE", "DUPLICATE", "UNMAPPED_FACILITY")
+OF_THE_WHOLE = (
+    "MISSING_IN_PS", "MISSING_IN_OAI", "NAME_CASE", "NAME_SPACE", "NAME_UNICODE", "DUPLICATE", "UNMAPPED_FACILITY",
+)  # fmt: skip
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 #: `LOC-2`, `LOC-1.4`, `LDP-10`, or a characteristic by its code: `LCH.DUR`.
 _MFN = re.compile(r"(?:LOC|LDP|MFE)-[1-9][0-9]*(?:\.[1-9][0-9]*)?|LCH\.[A-Z0-9]+")
