@@ -52,6 +52,7 @@ class Appointment:
     def __init__(self, transformer: str, settings: Mapping[str, Any]) -> None:
         self._settings = appointment_settings.read(settings)
         self._decide = {"fhir-to-hl7": self._from_blume, "hl7-to-fhir": self._from_powerserver}[transformer]
+        self._is_from_blume = transformer == "fhir-to-hl7"
 
     @staticmethod
     def check(settings: Mapping[str, Any]) -> list[appointment_settings.Finding]:
@@ -59,12 +60,13 @@ class Appointment:
         return appointment_settings.check(settings)
 
     def keys(self, facts: Facts) -> tuple[str, ...]:
-        """PowerServer's number first, then Blume's."""
-        return tuple(f"{name} {text}" for name in ("filler", "placer") if (text := one(facts, name)) is not None)
+        """PowerServer's number first, then Blume's; what PowerServer says of an order alone is of its appointment."""
+        own = tuple(f"{name} {text}" for name in ("filler", "placer") if (text := one(facts, name)) is not None)
+        return own + (() if self._is_from_blume else _orders(facts))
 
     def also(self, facts: Facts) -> tuple[str, ...]:
         """The order: by it a new request finds the appointment before it (T15)."""
-        return tuple(f"order {number}" for number in facts.get("order", ()))
+        return _orders(facts) if self._is_from_blume else ()
 
     def keep_until(self, facts: Facts) -> float:
         """A while after the appointment."""
@@ -75,7 +77,7 @@ class Appointment:
         """Refuse what the patient wants of an appointment that is completed for good (T19); raises Problems."""
         record = Record.read(memory)
         status = one(facts, "status")
-        if record.state is not State.COMPLETED or status is None or self._decide != self._from_blume:
+        if record.state is not State.COMPLETED or status is None or not self._is_from_blume:
             return
         wanted = self._settings.states(one(facts, "organization"), status)
         if not {State.COMPLETED, State.ERROR, State.ARRIVED, State.READY} & set(wanted):
@@ -189,7 +191,7 @@ class Appointment:
     def _from_powerserver(self, facts: Facts, record: Record, occasion: Occasion) -> Go | Hold | Wait:
         state = self._state(facts)
         said = moment(facts, "said_at")
-        if record.state is State.NONE and (one(facts, "event") != "S12" or "placer" in facts):
+        if record.state is State.NONE and (not _books(facts) or "placer" in facts):
             record = replace(record, state=State.OUTSIDE)
         note: dict[str, Any] = {"side": POWERSERVER, "from": record.state, "said": state, "at": said}
         if state is None:
@@ -275,6 +277,8 @@ class Appointment:
     def _write(self, change: Change, written: Snapshot, record: Record, occasion: Occasion, note: dict[str, Any]) -> Go:
         ways = {**record.ways, occasion.delivery: Way(side=BLUME, snapshot=written)}
         values = {"change": str(change), "state": str(written.state)}
+        if record.placer is not None:
+            values["placed_as"] = record.placer
         if change is not Change.NUMBERED:
             values["status"] = self._settings.words(record.organization, written.state)["fhir"]
             if record.blume is not None:
@@ -285,6 +289,15 @@ class Appointment:
 def _answered(facts: Facts) -> str | None:
     """Return the status that an AppointmentResponse in the same document brings about (FHIR R4, A-27)."""
     return {"accepted": "booked", "declined": "cancelled"}.get(one(facts, "response") or "")
+
+
+def _orders(facts: Facts) -> tuple[str, ...]:
+    return tuple(f"order {number}" for number in facts.get("order", ()))
+
+
+def _books(facts: Facts) -> bool:
+    """Say whether PowerServer tells of something new: SIU^S12, or an order NW (HL7 table 0119)."""
+    return one(facts, "event") == "S12" or one(facts, "order_control") == "NW"
 
 
 def _meant(states: tuple[State, ...], now: State) -> State:

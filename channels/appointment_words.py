@@ -43,18 +43,23 @@ WORDS: Mapping[str, KindWords] = {
     "hl7-to-fhir": KindWords(
         facts={
             "filler": Fact(help="PowerServer's number of the appointment", required=True),
-            "placer": Fact(help="Blume's number, where PowerServer has it", required=True),
+            "placer": Fact(help="Blume's number, where PowerServer has it"),
+            "order": Fact(
+                help="the placer's numbers of its orders: by them it is found where it has no other", many=True
+            ),
             "event": Fact(help="MSH-9.2"),
             "order_control": Fact(help="ORC-1"),
             "status": Fact(help="the state that PowerServer's status means", required=True),
             "priority": Fact(help="the priority, wherever it stands", many=True),
             "said_at": Fact(help="MSH-7: an instant", required=True),
             **_BOTH,
+            "resource": Fact(help="the resource's name, where the message has it"),
         },
         gives={
             "change": ("what PowerServer did", _OF_POWERSERVER),
             "state": ("the appointment's state from now on", _STATES),
             "status": ("Appointment.status of that state, by the organization's table", None),
+            "placed_as": ("Blume's number of the appointment, where it is known", None),
             "believed": ("Appointment.status that Blume has now, as far as is known", None),
         },
     ),

@@ -118,7 +118,9 @@ def test_a_code_of_no_known_system_is_never_guessed():
         convert("Coding", "X^x^99OTHER", SYSTEMS)
 
 
-@pytest.mark.parametrize(("text", "minutes"), [("60", 60), ("0.5", 1), ("59.1", 60)])
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("60", 60), ("0.5", 1), ("59.1", 60), ("M60", 60), ("H1", 60), ("S90", 2)]
+)
 def test_minutes_are_whole(text, minutes):
     assert convert("minutes", text) == minutes
 

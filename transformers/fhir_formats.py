@@ -134,6 +134,13 @@ def identifier(value: Repetition, context: Context) -> Json | None:
     return found | {"system": row["system"], "value": text}
 
 
+def identifier_of(value: Repetition, context: Context) -> Json | None:
+    """A number alone, such as one that the rules of a kind remember, as Identifier of the system that is named."""
+    system, code = context.options.get("system"), context.options.get("type")
+    found: Json = {"type": {"coding": [{"system": IDENTIFIER_TYPE_SYSTEM, "code": code}]}} if code else {}
+    return found | ({"system": system} if system else {}) | {"value": first(value)}
+
+
 def _authority(namespace: str, universal: str, context: Context) -> Mapping[str, str]:
     """Return the row of an HD: its universal id counts before its name."""
     for column, text in (("universal_id", universal), ("namespace", namespace)):
@@ -176,12 +183,17 @@ def _codings(value: Repetition, context: Context) -> list[Json]:
 
 
 def minutes(value: Repetition, context: Context) -> int | None:
-    """A number as minutes; `unit` names the place of its unit (minutes when that is empty), `at_least` raises it."""
-    unit = context.options.get("unit") or "min"
+    """A number as minutes; `unit` names the place of its unit (minutes when that is empty), `at_least` raises it.
+
+    A number that brings its unit along, such as M60, is a duration of TQ.3 (HL7 v2.5.1 chapter 4.5.2).
+    """
+    text, unit = first(value), context.options.get("unit") or "min"
+    if text[:1] in _TQ_UNITS:
+        text, unit = text[1:], _TQ_UNITS[text[0]]
     if unit not in UNITS:
         raise ValueError("the unit is none of min, s and h")
     try:
-        number = float(first(value))
+        number = float(text)
     except ValueError:
         raise ValueError("the value is no number") from None
     found = -(-number * UNITS[unit] // 1)
@@ -208,6 +220,7 @@ def _boolean(value: Repetition, context: Context) -> bool:  # noqa: ARG001
 
 
 _TEXT = frozenset({"text"})
+_TQ_UNITS = {"S": "s", "M": "min", "H": "h"}
 _TIMES = frozenset({"TS", "DTM", "DT"})
 AUTHORITIES = ("system", "namespace", "universal_id", "universal_id_type")
 
@@ -218,6 +231,10 @@ FHIR_FORMATS: Mapping[str, FhirFormat] = {
     "Identifier": FhirFormat(
         accepts=frozenset({"CX", "EI"}), gives="Identifier", function=identifier, columns=AUTHORITIES,
         options={"type": "a code of HL7 table 0203, such as PLAC"},
+    ),
+    "identifier-of": FhirFormat(
+        accepts=_TEXT, gives="Identifier", function=identifier_of,
+        options={"system": "system of the number", "type": "a code of HL7 table 0203, such as PLAC"},
     ),
     "Coding": FhirFormat(accepts=frozenset({"CE", "CWE"}), gives="Coding", function=coding, columns=("system", "name")),
     "CodeableConcept": FhirFormat(

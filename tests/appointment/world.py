@@ -26,7 +26,7 @@ _FILL = {"type": {"coding": [{"code": "FILL"}]}, "system": "urn:powerserver:appo
 class World:
     """Blume (an OmegaAI with its records), PowerServer (a receiver, and a line that tells), and the host between."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, back: str = "appointment-to-blume") -> None:
         self.blume = OmegaAI()
         self.powerserver = PowerServer()
         site = folder / "mappings"
@@ -35,7 +35,7 @@ class World:
         for path in site.glob("*.yaml"):
             if path.stem not in {"site", "appointment-to-powerserver"}:
                 path.unlink()
-        shutil.copy(site / "examples/appointment-to-blume.yaml", site)
+        shutil.copy(site / f"examples/{back}.yaml", site)
         self._folder, self._site = folder, site
         self._control = itertools.count(1)
 
