@@ -145,10 +145,10 @@ def _identified(identifier: Mapping[str, Any]) -> str:
 
 def _hierarchic(row: Mapping[str, str]) -> list[str]:
     """Return namespace, universal id and its type (HD), without trailing empty ones."""
-    parts = [row["namespace"], row["universal_id"], row["universal_id_type"]]
-    while parts and not parts[-1]:
-        parts.pop()
-    return parts
+    namespace, universal_id, type_ = row["namespace"], row["universal_id"], row["universal_id_type"]
+    if type_:
+        return [namespace, universal_id, type_]
+    return [namespace, universal_id] if universal_id else [namespace] if namespace else []
 
 
 def _identifier_type(identifier: Mapping[str, Any], row: Mapping[str, str]) -> str:

@@ -260,7 +260,11 @@ def _repetition_writer(marks: Separators) -> Callable[[Repetition], str]:
 
     def write(repetition: Repetition) -> str:
         if find(join_leaves(map(join_leaves, repetition))):
-            repetition = [[escape(leaf) if find(leaf) else leaf for leaf in component] for component in repetition]
+            repetition = [
+                # As nearly always: a component is one text, and most of them have nothing to escape.
+                component if len(component) == 1 and component[0].isalnum() else list(map(escape, component))
+                for component in repetition
+            ]
         text = join_components(map(join_subcomponents, repetition))
         if subcomponent_mark in text and empty_end in text + component_mark:
             text = join_components([join_subcomponents(part).rstrip(subcomponent_mark) for part in repetition])

@@ -131,15 +131,17 @@ def follow(names: Iterable[str], item: Any) -> list[Any]:
             if value is None:
                 return []
         if isinstance(value, list):
-            # A primitive that has extensions and no value leaves null in its place (FHIR R4, 2.6.2.3).
-            if None in value:
-                value = [part for part in value if part is not None]
-            if len(value) != 1:
-                return _follow_many(rest, value)
+            if len(value) != 1 or value[0] is None:
+                return _follow_many(rest, _given(value))
             item = value[0]
         else:
             item = value
     return [item]
+
+
+def _given(parts: list[Any]) -> list[Any]:
+    """Return a list without the nulls that primitives leave that have extensions and no value (FHIR R4, 2.6.2.3)."""
+    return [part for part in parts if part is not None] if None in parts else parts
 
 
 def follow_all(names: Iterable[str], items: list[Any]) -> list[Any]:
@@ -152,8 +154,10 @@ def _follow_many(names: Iterable[str], items: list[Any]) -> list[Any]:
         found: list[Any] = []
         for item in items:
             value = item.get(name) if isinstance(item, dict) else None
-            if value is None or isinstance(value, list):
+            if value is None:
                 found += follow((name,), item)
+            elif isinstance(value, list):
+                found += _given(value)
             else:
                 found.append(value)
         items = found

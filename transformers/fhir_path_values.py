@@ -164,16 +164,17 @@ def distinct(values: Sequence[Any]) -> list[Any]:
         for value in values:
             found.setdefault(identity(value), value)
         return list(found.values())
-    few: list[Any] = []
-    for value in values:
-        if not any(_is_same(value, other) for other in few):
+    few = [values[0]]
+    for value in values[1:]:
+        for other in few:
+            if value is other or _is_same(value, other):
+                break
+        else:
             few.append(value)
     return few
 
 
 def _is_same(value: Any, other: Any) -> bool:
-    if value is other:
-        return True
     # Elements of one document that Python tells apart are not equal; what it holds for equal may be True and 1.
     if isinstance(value, dict) and isinstance(other, dict) and value != other:
         return False

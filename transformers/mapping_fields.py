@@ -37,11 +37,15 @@ def fields(
 
 def all_true(tests: Sequence[Condition], run: Run, scope: Scope, rule: Plan) -> bool:
     """Say whether the conditions of a rule or block are true; false, with a problem noted, when one cannot be told."""
+    focus = scope.focus
     try:
-        return all(is_true(scope, scope.focus) is True for is_true in tests)
+        for is_true in tests:
+            if is_true(scope, focus) is not True:
+                return False
     except PathError as error:
         run.wrong("E302", rule, f"when: {error}")
         return False
+    return True
 
 
 def things(path: Path, run: Run, scope: Scope, part: Plan) -> list[Any]:
