@@ -67,6 +67,8 @@ class Channel:
     destinations: tuple[Destination, ...]
     #: Name of its kind, and the rules; None for a channel without.
     kind: tuple[str, Kind] | None = None
+    #: Where definitions are read that messages do not bring (`channels.definitions`); None: nowhere.
+    definitions: Mapping[str, Any] | None = None
 
 
 def load(connection: Connection, row: directory.ChannelRow) -> Channel | None:
@@ -100,7 +102,7 @@ def assemble(plan: Mapping[str, Any], row: directory.ChannelRow, revision: str) 
     return Channel(
         number=row.number, name=row.name, title=row.title, revision=revision, state=row.state,
         source=plan["from"]["connector"], source_settings=plan["from"]["settings"],
-        transformer=transformer(plan), kind=kind,
+        transformer=transformer(plan), kind=kind, definitions=plan.get("definitions"),
         destinations=tuple(
             Destination(
                 number=known[name].number, name=name, ordinal=known[name].ordinal, connector=part["connector"],

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from channels import verdict
 from channels.backoff import Breaker, wait_before
 from channels.channel import Channel, Destination
+from channels.definitions import Definitions
 from channels.job_starter import JobStarter
 from channels.prepare import Prepared, prepare
 from connectors.base import DestinationConnector
@@ -68,6 +69,9 @@ class Runner:
         self._ring_all = ring_all
         self._channel = channel
         self._destination = destination
+        self._definitions = (
+            Definitions(channel.definitions, channel.transformer, store) if channel.definitions else None
+        )
         self._breaker = Breaker(destination.policy.wait)
         self._ahead: deque[Work] = deque()
         #: Lanes that are read ahead or in a worker's hands, with the head that each was taken for.
@@ -100,6 +104,8 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             for _ in range(self._destination.policy.connections):
                 group.create_task(self._worker())
+        if self._definitions is not None:
+            await self._definitions.close()
         await self._say("stopped")
 
     async def _worker(self) -> None:
@@ -215,7 +221,7 @@ class Runner:
             if await self._waits(work):
                 self._release([work])
                 continue
-            prepared = prepare(self._channel, self._destination, work, self._store)
+            prepared = self._prepared(work)
             if prepared.wait is not None:
                 await self._store.postpone(work.delivery, prepared.wait.reason)
                 self._release([work])
@@ -225,6 +231,12 @@ class Runner:
             else:
                 jobs.append(_Job(work, prepared))
         return jobs, steps
+
+    def _prepared(self, work: Work) -> Prepared:
+        wait = self._definitions.wait(work) if self._definitions is not None else None
+        if wait is not None:
+            return Prepared(steps=(), status=work.delivery.status, wait=wait)
+        return prepare(self._channel, self._destination, work, self._store)
 
     async def _waits(self, work: Work) -> bool:
         """Say whether a delivery waits for another one; its lane sleeps until that is done."""

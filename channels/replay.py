@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from channels import definitions
 from channels.prepare import BUG
 from messages.identity import control_id
 from messages.lifecycle import Event
 from messages.problem import Problems
+from store.connection import Connection
 from store.history import Mapped, Past
 from transformers.base import Admission, Difference, Filtered, Given, Transformed, Transformer
 
@@ -70,11 +72,15 @@ class _Outcome:
 class Replay:
     """A revision that does not run, tried on what is stored."""
 
-    def __init__(self, transformer: Transformer, destinations: Iterable[str], compare: Compare, moment: Moment) -> None:
+    def __init__(
+        self, transformer: Transformer, destinations: Iterable[str], compare: Compare, moment: Moment,
+        connection: Connection,
+    ) -> None:  # fmt: skip
         self._transformer = transformer
         self._destinations = tuple(destinations)
         self._compare = compare
         self._moment = moment
+        self._connection = connection
 
     def run(self, past: Past) -> list[Comparison]:
         """Map a stored message anew for each of its destinations."""
@@ -101,7 +107,7 @@ class Replay:
             return False
 
     def _admitted(self, past: Past) -> tuple[Any, Admission | None]:
-        document = self._transformer.load(past.message.body)
+        document = definitions.load(self._transformer, past.message.body, self._connection)
         admissions = self._transformer.admit(document)
         return document, next((a for a in admissions if a.focus == past.message.focus), None)
 

@@ -24,7 +24,7 @@ class Trial:
         self.plan: dict[str, Any] = file.checked.plan or {}
         names = [name for name in self.plan["destinations"] if destination in {None, name}]
         transformer = registry.load("transformer", self.plan["transformer"])(self.plan)
-        self._replay = Replay(transformer, names, differences.differences, differences.moment)
+        self._replay = Replay(transformer, names, differences.differences, differences.moment, connection)
         self.tally = Tally()
         #: Id of the message that was compared last; None before the first.
         self.reached: str | None = None

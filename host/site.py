@@ -177,6 +177,8 @@ def _plugins(checked: Checked, site: Site, plan: dict[str, Any]) -> list[Problem
     problems = _connector(checked, site, plan["from"], ("from",), verb="serve")
     for name, part in plan["destinations"].items():
         problems += _connector(checked, site, part, ("destinations", name), verb="send")
+    if "definitions" in plan:
+        problems += _connector(checked, site, plan["definitions"], ("document", "read_from"), verb="read")
     try:
         registry.load("transformer", plan["transformer"])
     except registry.NoSuchPlugin as error:

@@ -59,7 +59,7 @@ def _replay(store: Store, name: str) -> Replay | None:
     if running is None:
         return None
     names = [destination.name for destination in running.destinations]
-    return Replay(running.transformer, names, differences.differences, differences.moment)
+    return Replay(running.transformer, names, differences.differences, differences.moment, store.connection)
 
 
 def _channel(store: Store, name: str) -> channels.Channel | None:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 
 Resource = dict[str, Any]
 _REFERENCE = r'"reference": "([A-Za-z]+)/([A-Za-z0-9.-]+)"'
-_SEARCHABLE = ("identifier", "_id", "_lastUpdated", "status", "actor", "date", "patient")
+_SEARCHABLE = ("identifier", "_id", "_lastUpdated", "status", "actor", "date", "patient", "url", "version")
 _STEERING = ("_count", "_sort", "_offset", "_include", "_include:iterate")
 
 

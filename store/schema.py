@@ -16,6 +16,7 @@ from store import (
     schema_accounts,
     schema_alerts,
     schema_audit,
+    schema_definitions,
     schema_dicom,
     schema_doctor,
     schema_drift,
@@ -112,8 +113,9 @@ CREATE TABLE process (
 
 #: The tables of features, each in a file of its own.
 _FEATURES = (
-    schema_accounts.TABLES, schema_alerts.TABLES, schema_audit.TABLES, schema_dicom.TABLES, schema_doctor.TABLES,
-    schema_drift.TABLES, schema_follow.TABLES, schema_jobs.TABLES, schema_subjects.TABLES,
+    schema_accounts.TABLES, schema_alerts.TABLES, schema_audit.TABLES, schema_definitions.TABLES,
+    schema_dicom.TABLES, schema_doctor.TABLES, schema_drift.TABLES, schema_follow.TABLES,
+    schema_jobs.TABLES, schema_subjects.TABLES,
 )  # fmt: skip
 
 

@@ -119,6 +119,19 @@ class HasFacts(Protocol):
 
 
 @runtime_checkable
+class NeedsDefinitions(Protocol):
+    """A transformer of messages that may refer to a definition, such as a Questionnaire, and not bring it."""
+
+    def missing(self, document: Any) -> Sequence[str]:
+        """Return the canonicals, `url|version`, of the definitions that a document needs and that are not known."""
+        ...
+
+    def learn(self, canonical: str, body: bytes) -> bool:
+        """Take a definition that was read elsewhere, as FHIR JSON; False: it is not the one, or not valid."""
+        ...
+
+
+@runtime_checkable
 class HasDoorRules(Protocol):
     """A transformer with rules whose breach is answered before a message is accepted."""
 

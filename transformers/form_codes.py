@@ -16,7 +16,7 @@ CODES: Mapping[str, Explanation] = _codes(
         "E490",
         "document: does not say where the Questionnaire of a form is.",
         "document: { language: pt-BR }",
-        "Add form: (in the message), forms: (a folder of the site), or pdf: (a PDF form).",
+        "Add form: (in the message), forms: (a folder of the site), read_from: (a FHIR server), or pdf: (a PDF form).",
     ),
     ("E491", "A file or folder that document: names is not there.", "forms: questionaires", "Correct the name."),
     (
@@ -45,9 +45,9 @@ CODES: Mapping[str, Explanation] = _codes(
     ),
     (
         "FORM_UNKNOWN",
-        "The Questionnaire is neither in the message nor in the site's folder of forms.",
+        "The Questionnaire is not in the message, not in the site's folder of forms, and not on the server of forms.",
         "questionnaire: https://…/ct-safety|3",
-        "Add its file to the folder that forms: names, deploy the channel, and reprocess.",
+        "Publish this version in OmegaAI, or add its file to the folder that forms: names and deploy; reprocess.",
     ),
     (
         "FORM_KIND_UNKNOWN",

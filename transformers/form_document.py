@@ -13,6 +13,7 @@ from typing import Any
 from messages.problem import Problem, Problems
 from transformers import form_answers, form_to_pdf, pdf_form
 from transformers.fhir_path import Scope, compile_path
+from transformers.form_known import Known
 from transformers.form_to_pdf import Heading, Press
 from transformers.form_words import Words
 from transformers.mapping_values import named, texts
@@ -26,7 +27,8 @@ class Documents:
         self._response = compile_path(plan["response"])
         self._form = compile_path(plan["form"]) if plan["form"] else None
         self._pdf = compile_path(plan["pdf"]) if plan["pdf"] else None
-        self._forms: Mapping[str, Any] = {name: one["form"] for name, one in plan["forms"].items()}
+        forms = {name: one["form"] for name, one in plan["forms"].items()}
+        self.known = Known(forms, elsewhere=plan["read_from"])
         self._fields: Mapping[str, str] = plan["fields"]
         self._language = named(plan["language"]) if plan["language"] else None
         self._heading = {name: named(item) for name, item in plan["heading"].items()}
@@ -65,7 +67,7 @@ class Documents:
     def _questionnaire(self, response: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
         form = self._known(response, scope)
         if form is None:
-            text = "the form that was answered is neither in the message nor in the site's folder of forms"
+            text = "the form that was answered is neither in the message nor known to the site"
             raise _refused("FORM_UNKNOWN", text)
         return form
 
@@ -74,11 +76,7 @@ class Documents:
         found = _first(self._form(scope)) if self._form else None
         if isinstance(found, Mapping):
             return found
-        canonical = str(response.get("questionnaire") or "")
-        if "|" in canonical:
-            return self._forms.get(canonical)
-        versions = [form for name, form in self._forms.items() if name.partition("|")[0] == canonical]
-        return versions[0] if len(versions) == 1 else None
+        return self.known.find(str(response.get("questionnaire") or ""))
 
     def _line(self, name: str, item: Any, scope: Scope, words: Words) -> str:
         given = _first(item(scope))

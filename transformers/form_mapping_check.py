@@ -14,7 +14,7 @@ from transformers.fhir_path_types import Typed
 from transformers.form_fonts import font_files
 from transformers.form_mapping_model import Document, FormDicomMapping, FormMapping
 from transformers.mapping_desk import Desk, Where
-from transformers.mapping_file import Steps, safe_name
+from transformers.mapping_file import Steps, did_you_mean, safe_name
 from transformers.mapping_lets import value
 from transformers.mapping_model import LetItem, LetRule
 from transformers.mapping_paths import Paths
@@ -43,11 +43,25 @@ def _plan(
 ) -> dict[str, Any]:
     paths = fhir_mapping_check.names(desk, left_out)
     made = fhir_mapping_check.reading(desk, paths, mapping)
+    if mapping.document.read_from:
+        made["definitions"] = _definitions(desk, mapping.document.read_from)
     made["document"], files = document(desk, paths, mapping.document)
     paths.gives |= GIVES
     made |= writing(desk, paths, mapping, left_out)
     made["inputs"]["files"] = files
     return made
+
+
+def _definitions(desk: Desk, station: str) -> dict[str, Any]:
+    """Return where Questionnaires are read that a message does not bring (`channels.definitions`)."""
+    settings = desk.site.stations.get(station)
+    if settings is None:
+        hint = did_you_mean(station, desk.site.stations) or f"stations are {', '.join(desk.site.stations)}"
+        desk.add("E133", (*_HERE, "read_from"), f"site.yaml has no station '{station}'", hint)
+    return {
+        "connector": "fhir-definitions", "station": station, "settings": dict(settings or {}),
+        "type": "Questionnaire",
+    }  # fmt: skip
 
 
 def document(desk: Desk, paths: Paths, part: Document) -> tuple[dict[str, Any], dict[str, str]]:
@@ -57,15 +71,16 @@ def document(desk: Desk, paths: Paths, part: Document) -> tuple[dict[str, Any], 
     heading = {}
     for name in part.heading:
         heading[name] = _value(paths, (*_HERE, "heading", name), name, part.heading[name])
-    if part.form is None and not part.forms and part.pdf is None:
+    if part.form is None and not part.forms and part.read_from is None and part.pdf is None:
         text = "nothing says where the Questionnaire is"
-        desk.add("E490", _HERE, text, "add form:, forms: or pdf:", key=True)
+        desk.add("E490", _HERE, text, "add form:, forms:, read_from: or pdf:", key=True)
     made = {
         "response": _path(paths, "response", part.response, "QuestionnaireResponse"),
         "form": part.form and _path(paths, "form", part.form, "Questionnaire"),
         "forms": {name: form for name, (form, _) in forms.items()},
         "pdf": part.pdf and _path(paths, "pdf", part.pdf, "base64Binary"),
         "fields": dict(part.fields),
+        "read_from": part.read_from is not None,
         "language": part.language and _value(paths, (*_HERE, "language"), "language", part.language),
         "heading": heading,
         "template": template[0] if template else form_to_pdf.own_template(),

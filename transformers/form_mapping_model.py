@@ -35,6 +35,7 @@ class Document(Part):
     response: Text = Field(default="%it", description="FHIRPath: the QuestionnaireResponse")
     form: Text | None = Field(default=None, description="FHIRPath: its Questionnaire, if the message has it")
     forms: Text | None = Field(default=None, description="a folder of the site with Questionnaires (*.json)")
+    read_from: Text | None = Field(default=None, description="a FHIR station that has the Questionnaires (omegaai)")
     pdf: Text | None = Field(default=None, description="FHIRPath: a PDF to fill in, or one that is finished (base64)")
     fields: dict[str, Text] = Field(default={}, description="linkId → field of the PDF, where they are not the same")
     language: LetItem | None = Field(default=None, description="language of the labels: pt-BR, en")

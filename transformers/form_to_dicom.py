@@ -5,7 +5,8 @@ The transformer plug-in `form-to-dicom`. Heavy: the role `work` runs it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from transformers.fhir_to_dicom import FhirToDicom
 from transformers.form_to_hl7 import FormToHl7
@@ -26,4 +27,13 @@ class FormToDicom(FhirToDicom):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        self._reader = FormToHl7({**plan, "destinations": {}, "maps": {}, "validators": {}})
+        self._forms = FormToHl7({**plan, "destinations": {}, "maps": {}, "validators": {}})
+        self._reader = self._forms
+
+    def missing(self, document: Any) -> Sequence[str]:
+        """Return the forms that are to be read elsewhere (see `transformers.base.NeedsDefinitions`)."""
+        return self._forms.missing(document)
+
+    def learn(self, canonical: str, body: bytes) -> bool:
+        """Take a form that was read elsewhere."""
+        return self._forms.learn(canonical, body)

@@ -6,6 +6,7 @@ The transformer plug-in `form-to-hl7`. Heavy: the role `work` runs it.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from transformers.base import Given
@@ -32,6 +33,22 @@ class FormToHl7(FhirToHl7):
         super().__init__(plan)
         self._documents = Documents(plan["document"])
         self._lets |= {"pdf": self._pdf, "pdf_length": _pdf_length}
+
+    def check(self, body: bytes) -> Any:
+        """Parse and validate a document, completed with the forms that are known; raises Problems."""
+        return self._documents.known.completed(super().check(body))
+
+    def load(self, body: bytes) -> Any:
+        """Parse what `check` has let in before, completed with the forms that are known."""
+        return self._documents.known.completed(super().load(body))
+
+    def missing(self, document: Any) -> Sequence[str]:
+        """Return the forms that are to be read elsewhere (see `transformers.base.NeedsDefinitions`)."""
+        return self._documents.known.missing(document)
+
+    def learn(self, canonical: str, body: bytes) -> bool:
+        """Take a form that was read elsewhere."""
+        return self._documents.known.learn(canonical, body)
 
     def _pdf(self, scope: Scope) -> list[Any]:
         """Return %pdf: the document as base64; raises Problems."""
