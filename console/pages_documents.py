@@ -1,4 +1,8 @@
-"""The PDF of a message, as its page shows it: in a frame that may do nothing."""
+"""The PDF of a message, as its page shows it: in a frame that may do nothing.
+
+Its policy (`guard.DOCUMENT_POLICY`) gives it an origin of its own, without scripts, wherever it is opened. The frame
+has no `sandbox` attribute: in such a frame Chromium shows no PDF.
+"""
 
 from __future__ import annotations
 
