@@ -27,7 +27,7 @@ SEVERITIES: dict[str, Word] = {
 @pages.get("/resources")
 @needs("viewer")
 def page() -> str:
-    """List what differs now, what was cured lately, and how each side was read."""
+    """List what differs now, the plan of repairs shown last, what was cured lately, and how each side was read."""
     return render_template("resources.html", SEVERITIES=SEVERITIES, SIDES=NAMES, **_read())
 
 
@@ -42,6 +42,7 @@ def page_json() -> Response:
         sides=[asdict(side) for side in found["sides"]],
         open=[_row(line) for line in found["lines"]],
         cured=[_row(line) for line in found["cured"]],
+        repair=_repair(found["repairs"]),
     )
 
 
@@ -53,7 +54,16 @@ def _read() -> dict[str, Any]:
             "lines": drift.open_drifts(connection),
             "cured": drift.history(connection, 50),
             "blocked": drift.blocker_count(connection),
+            "repairs": next(iter(drift.plans(connection, 1)), None),
         }
+
+
+def _repair(plan: drift.PlanLine | None) -> dict[str, Any] | None:
+    """Return the plan without what it sends."""
+    if plan is None:
+        return None
+    changes = [{name: value for name, value in change.items() if name != "payload"} for change in plan.changes]
+    return {**asdict(plan), "changes": changes}
 
 
 def _row(line: drift.DriftLine) -> dict[str, Any]:

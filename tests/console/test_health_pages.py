@@ -57,6 +57,27 @@ def test_a_drift_is_shown_with_both_values_and_the_menu_path_until_it_is_cured(s
     assert [line["category"] for line in told["cured"]] == ["NAME_CASE"]
 
 
+def test_the_plan_of_repairs_is_shown_with_its_command_until_it_is_applied(site, client):
+    change = {
+        "side": "OmegaAI", "facility": "BLUME TEST", "name": "BLUME MR", "category": "DURATION", "field": "duration",
+        "before": "60", "after": "30", "how": "fhir", "refused": None, "action": "", "payload": {"envelope": "secret"},
+    }  # fmt: skip
+    other = {**change, "name": "BLUME CT", "how": None, "refused": "1 appointment(s) are still to come on it"}
+    compare(site, LONGER)
+    site.store.writer.now(lambda tx: drift.write_plan(tx, "3f9a2c81d07e", "somebody", [change, other]))
+    page, told = client.get("/resources").text, client.get("/resources.json").text
+    site.store.writer.now(lambda tx: drift.claim_plan(tx, "3f9a2c81d07e", "somebody"))
+    later = client.get("/resources").text
+
+    assert "plugin-host repair --apply 3f9a2c81d07e" in page
+    assert "“60” → “30”" in page
+    assert "1 appointment(s) are still to come on it" in page
+    assert "still to come" in told
+    assert "secret" not in page + told
+    assert "--apply" not in later
+    assert "Applied:" in later
+
+
 def test_a_side_that_cannot_be_read_is_said(site, client):
     site.store.writer.now(lambda tx: drift.write_failure(tx, "powerserver", "export", "no export lies in the folder"))
 
