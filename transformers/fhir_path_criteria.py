@@ -188,6 +188,8 @@ def compile_now(_compiler: Compiler, tree: Tree) -> Values:
 
 def compile_simple(compiler: Compiler, tree: Tree) -> Values:
     """Compile a function of SIMPLE."""
+    if tree[3] == "first" and tree[2] is not None and tree[2][0] == "op" and tree[2][2] == "|":
+        return _first_of_union(compiler.values(tree[2][3]), compiler.values(tree[2][4]))
     base, function = _base(compiler, tree), SIMPLE[tree[3]]
     if tree[3] == "first":
         return lambda scope, this: base(scope, this)[:1]
@@ -195,6 +197,16 @@ def compile_simple(compiler: Compiler, tree: Tree) -> Values:
         return lambda scope, this: function(base(scope, this))
     arguments = [compiler.values(part) for part in tree[4]]
     return lambda scope, this: function(base(scope, this), *[values(scope, this) for values in arguments])
+
+
+def _first_of_union(first: Values, second: Values) -> Values:
+    """Compile `(a | b).first()`, of which no repetition needs to be taken out; both sides are asked."""
+
+    def run(scope: Scope, this: Any) -> list[Any]:
+        left, right = first(scope, this), second(scope, this)
+        return (left or right)[:1]
+
+    return run
 
 
 # -- functions that give a Boolean -------------------------------------------------------------------------------
