@@ -111,3 +111,12 @@ def test_the_console_finds_out_by_the_same_commands(running):
     assert works.specification(CHANNEL)["channel"] == CHANNEL
     with pytest.raises(CannotTell, match="There is no channel 'nothing'"):
         works.reach("nothing")
+
+
+def test_an_edited_copy_that_breaks_a_rule_of_the_door_is_told_so_at_once(running):
+    works = CommandWorks(front_door(), str(running.folder))
+    message = parked(running)
+    timeless = bundle(1, Appointment=lambda it: (it.pop("start"), it.pop("end")))
+
+    with pytest.raises(CannotTell, match="needs start and end"):
+        works.resend(message, timeless, by="anna", reason=None)
