@@ -182,7 +182,7 @@ def test_an_attempt_is_a_placed_problem_and_nothing_else(old, new, tmp_path):
         assert 1 <= problem.place.line <= lines + 1
         assert "root:" not in f"{problem.text}{problem.hint}"
     assert not CANARY.exists()
-    assert spent < 5
+    assert spent < 20  # a machine that is busy otherwise takes four times as long
 
 
 #: Expressions that are right and were expensive where regular expressions backtrack, or numbers have no end.
