@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
+from host.codes import codes
 from host.command_bug import report
 from host.command_line import COMMANDS
 from tests.cli.console_script import CHANNEL, SAMPLE, SCRIPT, edit, plugin_host, run
@@ -16,9 +17,11 @@ from tests.cli.console_script import CHANNEL, SAMPLE, SCRIPT, edit, plugin_host,
 
 def test_help_takes_less_than_a_third_of_a_second():
     def seconds() -> float:
-        began = time.perf_counter()
+        """Return the processor's time: what others run on the machine is not the command's doing."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([SCRIPT, "--help"], check=True, capture_output=True)
-        return time.perf_counter() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
     assert min(seconds() for _ in range(4)) < 0.3
 
@@ -138,7 +141,7 @@ def test_a_host_does_not_start_with_a_broken_site(site):
 def test_who_stops_reading_is_not_shown_an_error():
     done = subprocess.run(f"{SCRIPT} explain | head -1", shell=True, capture_output=True, text=True, check=True)
 
-    assert done.stdout.startswith("E001 ")
+    assert done.stdout.startswith(f"{min(codes())} ")
     assert done.stderr == ""
 
 
