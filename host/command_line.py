@@ -56,6 +56,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "resume": ("host.command_state", "Open a paused channel's door again."),
         "reach": ("host.command_reach", "Try whether the peers of a channel can be reached."),
         "unmapped": ("host.command_unmapped", "List codes that a table has no row for, and who waits for it."),
+        "alerts": ("host.command_alerts", "List what needs a person, watch for it, test whom it is told."),
         "drift": ("host.command_drift", "Show what OmegaAI's and PowerServer's resources have differently."),
         "repair": ("host.command_repair", "Bring the resources of both sides in step: a plan first, then its changes."),
         "appointment": ("host.command_appointment", "Show what each side said of an appointment, and the gaps."),

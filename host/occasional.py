@@ -45,6 +45,8 @@ def jobs_of(site: Site) -> list[Job]:
         found.append(Job("drift", ("drift", "--now"), seconds(site.schedule.resources)))
     if site.schedule.doctor != "off":
         found.append(Job("doctor", ("doctor",), seconds(site.schedule.doctor)))
+    if site.alerts is not None and site.alerts.every != "off":
+        found.append(Job("alerts", ("alerts", "watch"), seconds(site.alerts.every)))
     return found
 
 

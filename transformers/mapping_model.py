@@ -37,7 +37,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from transformers.site_model import Declared, Doctor, Schedule
+from transformers.site_model import Alerts, Declared, Doctor, Schedule
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9_]*$")]
 #: Names of channels, destinations and stations.
@@ -352,6 +352,7 @@ class SiteFile(Part):
         "schedule": Schedule,
         "declared": Declared,
         "doctor": Doctor,
+        "alerts": Alerts,
     }
 
     version: Annotated[Literal["1"], BeforeValidator(str)]
@@ -365,3 +366,4 @@ class SiteFile(Part):
     schedule: Schedule = Schedule()
     declared: dict[str, Declared] = {}
     doctor: Doctor = Doctor()
+    alerts: Alerts | None = Field(default=None, description="when people are told, and how; without it nobody is")

@@ -54,6 +54,9 @@ _SENTENCES: dict[str, tuple[str, str | None]] = {
 _PATTERNS: dict[str, str] = {
     r"^[1-9][0-9]*(s|m|h|d)$": "a time is a number and s, m, h or d, such as 15m",
     r"^([1-9][0-9]*(s|m|h|d)|off)$": "a time is a number and s, m, h or d, such as 15m; or off",
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$": "a time of day is written as 07:30",
+    r"^\$\{secret:[A-Za-z_][A-Za-z0-9_]*\}$": "a secret is written ${secret:NAME}, never itself",
+    r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^\s?#@]+$": "https://… (http:// to this machine only)",
     r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$": "a day is written as 2026-01-31",
     r"^[A-Z][A-Za-z]+$": "a type of FHIR resources is written as FHIR does, such as HealthcareService",
     r"^[a-z][a-zA-Z0-9_]*$": "a name is a letter a-z, then letters, digits and _",

@@ -17,7 +17,7 @@ from transformers import mapping_shape
 from transformers.base import KindWords
 from transformers.mapping_file import Document, Steps, load, scalar
 from transformers.mapping_model import SiteFile
-from transformers.site_model import Declared, Doctor, Schedule
+from transformers.site_model import Alerts, Declared, Doctor, Schedule
 
 _REFERENCE = re.compile(r"\$\{(?P<secret>secret:)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<default>[^}]*))?\}")
 
@@ -44,6 +44,8 @@ class Site:
     doctor: Doctor
     #: Settings of the door for DICOM; None: there is none.
     dicom: Mapping[str, Any] | None = None
+    #: When people are told, and how; None: nobody is.
+    alerts: Alerts | None = None
     #: Kinds of channels that are installed: name -> transformer -> the words of its mappings.
     kinds: Kinds = field(default_factory=dict)
 
@@ -97,6 +99,7 @@ def load_site(folder: Path, environ: Mapping[str, str], kinds: Kinds | None = No
         schedule=site.schedule,
         declared=site.declared,
         doctor=site.doctor,
+        alerts=site.alerts,
         kinds=kinds or {},
     )
 

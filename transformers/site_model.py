@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -41,3 +41,60 @@ class Doctor(_Part):
     certificate_days: int = Field(default=30, ge=1, description="days before its end that a certificate is warned of")
     clock_seconds: int = Field(default=60, ge=1, description="seconds by which clocks may differ")
     free_gigabytes: int = Field(default=2, ge=0, description="space that must stay free for the store")
+
+
+Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+WeekDay = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Secret = Annotated[str, StringConstraints(pattern=r"^\$\{secret:[A-Za-z_][A-Za-z0-9_]*\}$")]
+
+
+class WorkingHours(_Part):
+    """When messages are expected, in the site's time zone."""
+
+    days: list[WeekDay] = ["mon", "tue", "wed", "thu", "fri"]
+    begin: Clock = "07:00"
+    end: Clock = "19:00"
+
+
+class Quiet(_Part):
+    """When only blockers are told; the rest is told afterwards, where it is not over by then."""
+
+    begin: Clock = "22:00"
+    end: Clock = "06:00"
+
+
+class Mail(_Part):
+    """Whom alerts are sent to by e-mail, and by which server (SMTP, RFC 5321)."""
+
+    host: Text
+    port: int = Field(default=587, ge=1, le=65535)
+    tls: Literal["starttls", "tls", "off"] = Field(default="starttls", description="off: to this machine only")
+    sender: Text
+    to: list[Text] = Field(min_length=1)
+    user: Text | None = None
+    password: Secret | None = Field(default=None, description="${secret:NAME}")
+    ca_file: Text | None = Field(default=None, description="PEM file of the authorities to trust")
+
+
+class Webhook(_Part):
+    """Where alerts are posted as JSON."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^\s?#@]+$")]
+    token: Secret | None = Field(default=None, description="${secret:NAME}: sent as a bearer token")
+    ca_file: Text | None = Field(default=None, description="PEM file of the authorities to trust")
+
+
+class Alerts(_Part):
+    """When people are told, and how. What the doctor and the comparison of resources find is told, too."""
+
+    every: Every = Field(default="1m", description="how often the channels are looked at")
+    queue_age: Every = Field(default="15m", description="age of the oldest open delivery of a destination")
+    queue_depth: int = Field(default=1000, ge=0, description="open deliveries of a destination; 0: off")
+    error_percent: int = Field(default=10, ge=0, le=100, description="parked of what ended in two hours; 0: off")
+    error_least: int = Field(default=5, ge=1, description="fewer parked deliveries than that are no alert")
+    silence: dict[str, Every] = Field(default={}, description="channel: time without a message in working hours")
+    working_hours: WorkingHours = WorkingHours()
+    quiet: Quiet | None = None
+    email: Mail | None = None
+    webhook: Webhook | None = None
+    secrets_folder: Text | None = Field(default=None, description="folder with the files of ${secret:…}")
