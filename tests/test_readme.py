@@ -107,7 +107,7 @@ class Reader:
                     stderr=subprocess.STDOUT,
                 )
             )
-        wait_until(lambda: masked(log.read_text("utf-8")) == masked("\n".join(shown)), log.read_text("utf-8"))
+        wait_until(lambda: masked(log.read_text("utf-8")) == masked("\n".join(shown)), f"{log} is as shown")
 
     def write(self, name: str) -> None:
         """Write the line of a block under PV1, in the place of an earlier one."""
