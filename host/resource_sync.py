@@ -62,6 +62,8 @@ class SideRead:
     #: Of OmegaAI: what is to be kept, and whether it is all there is.
     resources: Sequence[Mapping[str, Any]] = ()
     whole: bool = False
+    #: Of PowerServer, where a channel is read: the messages that its resources follow from.
+    master_files: Sequence[drift.MasterFile] = ()
     #: Of OmegaAI: `Type/id` → the resource as it is now.
     held: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -101,7 +103,8 @@ async def read_sides(
 ) -> tuple[SideRead | str, SideRead | str]:
     """Return OmegaAI and PowerServer as they are now, each as it was read or as the reason why it was not."""
     return await asyncio.gather(
-        _attempt(_read_omegaai(site, plan, connection, whole=whole)), _attempt(_read_powerserver(site, plan))
+        _attempt(_read_omegaai(site, plan, connection, whole=whole)),
+        _attempt(_read_powerserver(site, plan, connection)),
     )
 
 
@@ -148,6 +151,8 @@ def _write(
             drift.write_copies(tx, read.resources, whole=read.whole)
         else:
             _tell_age(tx, plan, read.line)
+            if read.master_files:
+                drift.keep_master_files(tx, plan.powerserver_channel, read.master_files)
     if compared is None:
         return None
     counts = {read.line.side: len(read.records) for read in readings}
@@ -240,7 +245,10 @@ async def _changed(  # noqa: PLR0913, PLR0917 - one search
     return [one async for one in read_all(client, server.base, kind, criteria, page=plan.page)]
 
 
-async def _read_powerserver(site: Site, plan: SyncPlan) -> SideRead:
+async def _read_powerserver(site: Site, plan: SyncPlan, connection: Connection) -> SideRead:
+    if plan.powerserver_reader == "channel":
+        files = drift.master_files(connection, plan.powerserver_channel)
+        return await asyncio.to_thread(_read_master_files, files, plan)
     reader = settings_of(site, plan.powerserver_station, READERS[plan.powerserver_reader], "PowerServer's resources")
     if isinstance(reader, ResourceFolder):
         reader.folder = str(inside(site, reader.folder))
@@ -253,6 +261,21 @@ async def _read_powerserver(site: Site, plan: SyncPlan) -> SideRead:
         problem=None,
     )  # fmt: skip
     return SideRead(line=line, records=records)
+
+
+def _read_master_files(files: Sequence[drift.MasterFile], plan: SyncPlan) -> SideRead:
+    """Read what the messages of a channel leave behind, from the last whole file on."""
+    if not files:
+        raise FileNotFoundError(f"the channel {plan.powerserver_channel} has received no MFN^M05 yet")
+    first = max((n for n, one in enumerate(files) if resource_mfn.replaces_all(one.body)), default=0)
+    files = files[first:]
+    rows = resource_mfn.read_messages((f"message {one.number}", one.body) for one in files)
+    records = resource_export.records(rows, plan, of_mfn=True)
+    line = SideLine(
+        side="powerserver", read_at=time.time(), whole_at=None, made_at=files[-1].received_at,
+        source=f"{len(files)} message(s) of {plan.powerserver_channel}", count=len(records), problem=None,
+    )  # fmt: skip
+    return SideRead(line=line, records=records, master_files=files)
 
 
 def inside(site: Site, folder: str) -> Path:

@@ -234,6 +234,40 @@ def write_copies(tx: Transaction, resources: Iterable[Mapping[str, Any]], *, who
     )
 
 
+# -- PowerServer's messages ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MasterFile:
+    """An MFN message that a channel received. Of resources, not of patients."""
+
+    number: int
+    received_at: float
+    body: bytes
+
+
+def master_files(connection: Connection, channel: str) -> list[MasterFile]:
+    """Return what is kept of a channel's messages and what has come since, the oldest first."""
+    rows = connection.execute(
+        "SELECT number, received_at, body FROM resource_message WHERE channel = :channel UNION ALL "
+        "SELECT m.number, m.received_at, a.body FROM message m JOIN arrival a ON a.number = m.arrival "
+        "WHERE m.channel = (SELECT number FROM channel WHERE name = :channel) "
+        "AND m.number > (SELECT coalesce(max(number), 0) FROM resource_message WHERE channel = :channel) "
+        "ORDER BY 1",
+        {"channel": channel},
+    )
+    return [MasterFile(*row) for row in rows]
+
+
+def keep_master_files(tx: Transaction, channel: str, files: Sequence[MasterFile]) -> None:
+    """Keep these, and no others: a whole file replaces all that came before it."""
+    tx.execute("DELETE FROM resource_message WHERE channel <> ? OR number < ?", (channel, files[0].number))
+    tx.executemany(
+        "INSERT OR IGNORE INTO resource_message (number, channel, received_at, body) VALUES (?, ?, ?, ?)",
+        [(one.number, channel, one.received_at, one.body) for one in files],
+    )
+
+
 # -- repairs ------------------------------------------------------------------------------------------------
 
 

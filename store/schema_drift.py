@@ -14,6 +14,9 @@ CREATE TABLE resource_side (
 -- PowerServer's resources by name, as they were compared last.
 CREATE TABLE resource_name (
     facility TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (facility, name)) WITHOUT ROWID;
+-- PowerServer's MFN messages that its resources follow from: they outlive the retention of messages.
+CREATE TABLE resource_message (
+    number INTEGER PRIMARY KEY, channel TEXT NOT NULL, received_at REAL NOT NULL, body BLOB NOT NULL);
 CREATE TABLE comparison (
     number INTEGER PRIMARY KEY, at REAL NOT NULL, omegaai INTEGER NOT NULL, powerserver INTEGER NOT NULL,
     pairs INTEGER NOT NULL, looked_at TEXT NOT NULL, opened INTEGER NOT NULL, cured INTEGER NOT NULL);

@@ -69,7 +69,10 @@ class SyncPlan:
     read: Mapping[str, tuple[str, ...]]
     omegaai_station: str
     powerserver_reader: str
+    #: "" where a channel is read.
     powerserver_station: str
+    #: "" where a station is read.
+    powerserver_channel: str
     facility_path: Path_
     #: Organization → imaging facility.
     facilities: Mapping[str, str]
@@ -133,8 +136,12 @@ class _Check:
     def plan(self) -> SyncPlan:
         """Return the plan; what is wrong stands in the desk's problems."""
         file, omegaai, powerserver = self.file, self.file.sources.omegaai, self.file.sources.powerserver
-        for side, station in (("omegaai", omegaai.station), ("powerserver", powerserver.station)):
-            self._station(("sources", side, "station"), station)
+        self._station(("sources", "omegaai", "station"), omegaai.station)
+        word = "channel" if powerserver.reader == "channel" else "station"
+        if (powerserver.channel if word == "channel" else powerserver.station) is None:
+            self._add("E504", ("sources", "powerserver"), f"{word} is missing: where PowerServer's resources are read")
+        if powerserver.station is not None:
+            self._station(("sources", "powerserver", "station"), powerserver.station)
         if file.repair.station is not None:
             self._station(("repair", "station"), file.repair.station)
             if file.repair.powerserver == "csv" and file.repair.station == powerserver.station:
@@ -150,7 +157,7 @@ class _Check:
             shrink=file.shrink, page=omegaai.page,
             read={kind: tuple(criteria) for kind, criteria in omegaai.read.items()},
             omegaai_station=omegaai.station, powerserver_reader=powerserver.reader,
-            powerserver_station=powerserver.station,
+            powerserver_station=powerserver.station or "", powerserver_channel=powerserver.channel or "",
             facility_path=self._path(("facility", "omegaai"), file.facility.omegaai),
             facilities=self.desk.column(("facility", "table"), file.facility.table) or {},
             facility_column=file.facility.powerserver, facility_mfn=self._mfn(("facility", "mfn"), file.facility.mfn),

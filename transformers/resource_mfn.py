@@ -44,6 +44,11 @@ def read_messages(messages: Iterable[tuple[str, bytes]]) -> list[Row]:
     return list(held.values())
 
 
+def replaces_all(body: bytes) -> bool:
+    """Say whether a message is the whole file (MFI-3 REP): what came before it counts no more."""
+    return any(segment[0] == "MFI" and _leaf(segment, 3) == _REPLACED for segment in er7.parse(body).segments)
+
+
 def _locations(segments: Sequence[er7.Segment]) -> Iterable[tuple[str, str, dict[str, str]]]:
     """Yield (MFE-1, MFE-4, the location's fields by name) of each record."""
     event = key = ""

@@ -28,8 +28,9 @@ class OmegaAISource(Part):
 class PowerServerSource(Part):
     """Where PowerServer's resources are read."""
 
-    reader: Literal["folder", "http"]
-    station: Label
+    reader: Literal["folder", "http", "channel"]
+    station: Label | None = Field(default=None, description="of site.yaml: a folder, or an address")
+    channel: Label | None = Field(default=None, description="with reader channel: the one that receives MFN^M05")
 
 
 class Sources(Part):

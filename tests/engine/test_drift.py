@@ -241,6 +241,23 @@ def test_powerserver_s_resources_may_come_as_mfn_messages(sides):
     assert sides.drifts() == [("B", "DURATION")]
 
 
+def test_messages_of_a_channel_are_kept_from_the_last_whole_file_on_and_no_others(sides):
+    """The messages themselves may be forgotten meanwhile: here there are none any more."""
+    sides.have(service("A", 1))
+    whole = mfn("A", "60").replace(b"||UPD|", b"||REP|")
+    files = [drift.MasterFile(n, 1e9 + n, body) for n, body in enumerate((mfn("OLD", "30"), whole), 1)]
+    sides.plan = dataclasses.replace(sides.plan, powerserver_reader="channel", powerserver_channel="mfn")
+    nothing = sides.compare().failures
+    sides.store.writer.now(lambda tx: drift.keep_master_files(tx, "mfn", files))
+    failures = sides.compare().failures
+    kept = drift.master_files(sides.store.connection, "mfn")
+
+    assert nothing == {"powerserver": "the channel mfn has received no MFN^M05 yet"}
+    assert failures == {}
+    assert sides.drifts() == []
+    assert [one.number for one in kept] == [2]
+
+
 class Address(BaseHTTPRequestHandler):
     """PowerServer's resources by HTTP, as JSON."""
 
