@@ -15,7 +15,7 @@ from simulators.omegaai import OmegaAI
 from simulators.powerserver import PowerServer
 from store import subjects
 from store.connection import connect
-from tests.cli.console_script import ROOT, RunningHost, free_ports, wait_until
+from tests.cli.console_script import ROOT, RunningHost, edit, free_ports, wait_until
 from tests.mllp_listener_kit import Line
 
 _SAMPLES = ROOT / "mappings/samples"
@@ -26,7 +26,7 @@ _FILL = {"type": {"coding": [{"code": "FILL"}]}, "system": "urn:powerserver:appo
 class World:
     """Blume (an OmegaAI with its records), PowerServer (a receiver, and a line that tells), and the host between."""
 
-    def __init__(self, folder: Path, back: str = "appointment-to-blume") -> None:
+    def __init__(self, folder: Path, back: str = "appointment-to-blume", *, blocks: bool = True) -> None:
         self.blume = OmegaAI()
         self.powerserver = PowerServer()
         site = folder / "mappings"
@@ -36,6 +36,10 @@ class World:
             if path.stem not in {"site", "appointment-to-powerserver"}:
                 path.unlink()
         shutil.copy(site / f"examples/{back}.yaml", site)
+        for name in ("appointment-to-powerserver", back):
+            edit(site / f"{name}.yaml", "wait: 1s..5m", "wait: 100ms..300ms")
+        if not blocks:
+            edit(site / "appointment-to-powerserver.yaml", "parked: block", "parked: pass")
         self._folder, self._site = folder, site
         self._control = itertools.count(1)
 
@@ -61,6 +65,11 @@ class World:
 
     def patient(self, number: int, status: str, start: datetime, **change: Any) -> str:
         """The patient does something in Blume, which tells the host; return the message's id."""
+        self.change(number, status, start, **change)
+        return self.tell(number)
+
+    def change(self, number: int, status: str, start: datetime, **change: Any) -> None:
+        """The patient does something in Blume, which has not told anybody yet."""
         held = self.held(number)
         appointment = copy.deepcopy(_BUNDLE["entry"][9]["resource"]) | {
             "identifier": held["identifier"] if held else [_BUNDLE["entry"][9]["resource"]["identifier"][0]],
@@ -71,7 +80,6 @@ class World:
         others = [one for one in appointment["identifier"] if one.get("system") != placer["system"]]
         appointment["identifier"] = [placer, *others]
         self.blume.records.write({**appointment, **({"id": held["id"]} if held else {})}, held["id"] if held else None)
-        return self.tell(number)
 
     def tell(self, number: int) -> str:
         """Blume tells the host of the appointment as it is."""
@@ -85,11 +93,13 @@ class World:
         bundle["entry"][0]["resource"]["identifier"][0]["value"] = f"P{number}"
         return self.host.book(json.dumps(bundle).encode())
 
-    def staff(self, number: int, sample: str, start: datetime | None = None, **fields: str) -> None:
-        """PowerServer's staff do something; it tells the host, and the host takes it."""
+    def staff(
+        self, number: int, sample: str, start: datetime | None = None, *, at: datetime | None = None, **fields: str
+    ) -> bytes:
+        """PowerServer's staff did something, now or `at` another moment; the host takes it. Return the message."""
         lines = (_SAMPLES / f"powerserver-{sample}.hl7").read_text("utf-8").replace("\n", "\r").split("\r")
         text = "\r".join(line for line in lines if line) + "\r"
-        said = _now().strftime("%Y%m%d%H%M%S+0000")
+        said = (at or _now()).strftime("%Y%m%d%H%M%S+0000")
         text = text.replace("20251120153000.000-0300", said, 1)
         text = text.replace("PS-4711", f"PS-{number}").replace("PS-4712", f"PS-{number}")
         text = text.replace("appt-77^", f"appt-{number}^").replace("|12345^", f"|P{number}^")
@@ -102,7 +112,13 @@ class World:
         header, _, rest = text.partition("\r")
         parts = header.split("|")
         parts[9] = f"W{next(self._control):08d}"
-        self._line.send(("|".join(parts) + "\r" + rest).encode())
+        message = ("|".join(parts) + "\r" + rest).encode()
+        self.bring(message)
+        return message
+
+    def bring(self, message: bytes) -> None:
+        """PowerServer brings a message, and the host takes it."""
+        self._line.send(message)
         answer = self._line.answer()
         assert b"\rMSA|AA|" in answer, answer
 
