@@ -170,8 +170,11 @@ def test_the_test_says_what_the_rules_of_the_kind_said_and_what_was_parked(runni
     def ended(appointment):
         appointment["status"] = "entered-in-error"
 
+    def of_a_stranger(practitioner):
+        practitioner["identifier"][0]["system"] = "urn:oid:2.25.9999"
+
     asked, held, parked = running.deliver(
-        bundle(1), bundle(2, Appointment=ended), bundle(3, HealthcareService=lambda s: s.update(name="BLUME XA"))
+        bundle(1), bundle(2, Appointment=ended), bundle(3, Practitioner=of_a_stranger)
     )
     said = {}
     for name, message in (("asked", asked), ("held", held), ("parked", parked)):
@@ -179,7 +182,7 @@ def test_the_test_says_what_the_rules_of_the_kind_said_and_what_was_parked(runni
 
     assert "    values: { change: request, state: REQUESTED }" in said["asked"]
     assert "the rules of its kind held it back" in said["held"]
-    assert "expect: { error: RESOURCE_UNKNOWN }" in said["parked"]
+    assert "expect: { error: E303 }" in said["parked"]
 
 
 def test_a_file_that_is_there_is_not_written_over(running):
