@@ -69,6 +69,8 @@ class Channel:
     kind: tuple[str, Kind] | None = None
     #: Where definitions are read that messages do not bring (`channels.definitions`); None: nowhere.
     definitions: Mapping[str, Any] | None = None
+    #: Its transformer takes milliseconds of a processor where others take microseconds.
+    is_heavy: bool = False
 
 
 def load(connection: Connection, row: directory.ChannelRow) -> Channel | None:
@@ -102,7 +104,7 @@ def assemble(plan: Mapping[str, Any], row: directory.ChannelRow, revision: str) 
     return Channel(
         number=row.number, name=row.name, title=row.title, revision=revision, state=row.state,
         source=plan["from"]["connector"], source_settings=plan["from"]["settings"],
-        transformer=transformer(plan), kind=kind, definitions=plan.get("definitions"),
+        transformer=transformer(plan), kind=kind, definitions=plan.get("definitions"), is_heavy=is_heavy(plan),
         destinations=tuple(
             Destination(
                 number=known[name].number, name=name, ordinal=known[name].ordinal, connector=part["connector"],

@@ -12,6 +12,7 @@ from typing import Any
 
 from channels import kind as kinds
 from channels.channel import Channel, Destination
+from channels.gently import gently
 from connectors.base import Reply
 from messages.identity import control_id
 from messages.lifecycle import Event, Status, after
@@ -134,7 +135,8 @@ def _mapping(channel: Channel, destination: Destination, work: Work, store: Stor
             now=now, control_id=control_id(), destination=destination.name, focus=message.focus, known=work.known,
             values=decision.values if decision is not None else {}, asked=_asked(channel, work),
         )  # fmt: skip
-        result = channel.transformer.transform(document, given)
+        transform = functools.partial(channel.transformer.transform, document, given)
+        result = gently(transform) if channel.is_heavy else transform()
     except Problems as problems:
         codes = tuple(code for problem in problems.problems for code in problem.unmapped)
         issues = tuple(Issue(code=problem.code, text=problem.text) for problem in problems.problems)

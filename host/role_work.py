@@ -7,12 +7,11 @@ import os
 from host import role_lanes
 from host.roles import Process
 
-#: Where processors are short, the others go first.
-_NICENESS = 10
+#: Threads in which typst sets a page: one, so that a form never takes all processors at once. Read at its import.
+_THREADS = {"RAYON_NUM_THREADS": "1"}
 
 
 async def body(process: Process) -> None:
     """Run the lanes of heavy channels, and follow what people change."""
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
+    os.environ.update(_THREADS)
     await role_lanes.deliver(process, heavy=True)
