@@ -218,15 +218,19 @@ def _level(levels: Mapping[str, int], statuses: frozenset[Status]) -> int:
     return sum(levels.get(status, 0) for status in statuses)
 
 
-def sparkline(hours: Sequence[int], width: float = 112.0, height: float = 24.0) -> str:
-    """Return the points of a polyline: one value an hour, the highest at the top.
+def sparkline(hours: Sequence[int]) -> str:
+    """Return the points of a polyline in a box of 115 by 24: one value in 5, the highest at the top.
 
-    >>> sparkline([0, 2, 1], width=10.0, height=24.0)
-    '0.0,22.0 5.0,2.0 10.0,12.0'
+    It begins and ends below and beside the box, so that its fill is the area and its stroke the line.
+
+    >>> sparkline([0, 2, 1])
+    '-3,27 -3,22 0,22 5,2 10,12 13,12 13,27'
     """
     top = max(hours, default=0) or 1
-    step = width / max(len(hours) - 1, 1)
-    return " ".join(f"{i * step:.1f},{height - 2 - value / top * (height - 4):.1f}" for i, value in enumerate(hours))
+    points = [(5 * i, 22 - round(value / top * 20)) for i, value in enumerate(hours)] or [(0, 22)]
+    (first, begin), (last, end) = points[0], points[-1]
+    outside = [(first - 3, 27), (first - 3, begin)], [(last + 3, end), (last + 3, 27)]
+    return " ".join(f"{x},{y}" for x, y in (*outside[0], *points, *outside[1]))
 
 
 def ago(seconds: float) -> str:
