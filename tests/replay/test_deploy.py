@@ -11,7 +11,10 @@ from tests.replay.kit import CHANNEL, bundle
 
 NOTE = ("NTE-2: { value: P }", "NTE-2: { value: O }")
 #: A change that no test of the file looks at.
-GOLDEN = [("    expect: { message: samples/golden/appointment-request.hl7, action", "    expect: { action")]
+GOLDEN = [
+    ("    expect: { message: samples/golden/appointment-request.hl7, action", "    expect: { action"),
+    ("    expect: { message: samples/golden/appointment-several-studies.hl7, SCH-26", "    expect: { SCH-26"),
+]
 
 
 def runs(site) -> str:
@@ -38,7 +41,7 @@ def test_a_file_whose_tests_fail_is_refused(running):
     assert result.code == 1
     assert "FAIL a request from Blume is an S12" in result.err
     assert "NTE-2 Source of Comment: expected P, got O" in result.err
-    assert "not deployed: 1 of " in result.err
+    assert "not deployed: 2 of " in result.err
     assert runs(running) == before
 
 
@@ -214,7 +217,7 @@ def test_the_diff_shows_text_tables_and_settings(running):
     assert result.code == 1
     for line in (
         "-      NTE-2: { value: P }", "+      NTE-2: { value: O }", "-tables/ordersets.csv CT01: modality=CT",
-        "+tables/ordersets.csv CT01: modality=XA", "+tables/ordersets.csv US01: modality=US",
+        "+tables/ordersets.csv CT01: modality=XA", "+tables/ordersets.csv US01: modality=US, text=US",
         f"-destinations.powerserver.port: {running.powerserver.port}", "+destinations.powerserver.port: 7777",
     ):  # fmt: skip
         assert line in result.out.splitlines(), line
