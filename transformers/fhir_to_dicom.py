@@ -1,7 +1,7 @@
 """FHIR in, DICOM out: a mapping's plan compiled to closures. The transformer plug-in `fhir-to-dicom`.
 
-It reads as `fhir-to-hl7` does; what is made is one data set, as a Part 10 file. Workers load pydicom only where a channel
-of this transformer runs.
+It reads as `fhir-to-hl7` does; what is made is one data set, as a Part 10 file. Workers load pydicom only where a
+channel of this transformer runs.
 """
 
 from __future__ import annotations
