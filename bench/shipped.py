@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from channels import registry
+from channels.kind import Go, ask_anew
 from host.site import check_files, mapping_files, read_site
 from transformers.base import Given, Transformed
 
@@ -31,13 +32,17 @@ def shipped_mapping(site: Path) -> Callable[[bytes, str], bytes]:
     """Return a function from a Bundle and a control id to the message that the host would send."""
     plan = plan_of(site)
     transformer = registry.load("transformer", plan["transformer"])(plan)
+    kind = registry.load("channel", plan["kind"])(plan["transformer"], plan["settings"])
     destination = next(iter(plan["destinations"]))
 
     def transform(body: bytes, control_id: str) -> bytes:
         document = transformer.check(body)
         admission = transformer.admit(document)[0]
+        now = datetime.now(UTC)
+        said = ask_anew(kind, admission.facts, now.timestamp())
+        assert isinstance(said, Go), said
         given = Given(
-            now=datetime.now(UTC), control_id=control_id, destination=destination, focus=admission.focus, known=False
+            now=now, control_id=control_id, destination=destination, focus=admission.focus, values=said.values
         )  # fmt: skip
         result = transformer.transform(document, given)
         assert isinstance(result, Transformed), result
