@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.console_script import free_ports, wait_until
+from tests.cli.console_script import free_ports, wait_until, without_clock
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -75,7 +75,7 @@ class Reader:
         self.folder = folder
         (folder / ".venv").symlink_to(sys.prefix)
         (folder / "simulators").symlink_to(ROOT / "simulators")
-        shutil.copytree(ROOT / "mappings", folder / "mappings")
+        without_clock(Path(shutil.copytree(ROOT / "mappings", folder / "mappings")))
         fhir, console, mllp = map(str, free_ports(3))
         ports = {"PLUGIN_HOST_FHIR_PORT": fhir, "PLUGIN_HOST_CONSOLE_PORT": console, "POWERSERVER_MLLP_PORT": mllp}
         self.env = {name: value for name, value in os.environ.items() if name != "PLUGIN_HOST_DATA"} | ports
