@@ -10,7 +10,7 @@ from console.access import ROLES, Need, Visitor
 from .conftest import ROOT
 
 #: Open to anyone, signed in or not. A route that is added here must name nothing.
-FOR_ANYONE = {"static", "health.live", "health.ready", "language.choose", "language.choose_theme"} | {
+FOR_ANYONE = {"static", "health.live", "health.ready", "metrics.page", "language.choose", "language.choose_theme"} | {
     f"sign_in.{name}" for name in ("page", "enter", "go", "answer")
 }
 
