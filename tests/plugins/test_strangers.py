@@ -10,7 +10,7 @@ import pytest
 
 from simulators.blume import make_bundle
 from simulators.powerserver import PowerServer
-from tests.cli.console_script import CHANNEL, ROOT, RunningHost, free_ports, plugin_host, wait_until
+from tests.cli.console_script import CHANNEL, ROOT, RunningHost, free_ports, line_of, plugin_host, wait_until
 
 STRANGER = Path(__file__).parent / "stranger"
 PAGE = ROOT / "docs" / "plugins.md"
@@ -198,7 +198,8 @@ def test_a_mapping_that_names_a_wrong_stranger_is_refused_with_its_place(connect
 
     assert result.code == 1
     assert says in result.out
-    assert f"{CHANNEL}.yaml:16:" in result.out.splitlines()[0]
+    number = line_of(site / f"{CHANNEL}.yaml", f"connector: {connector}")
+    assert f"{CHANNEL}.yaml:{number}:" in result.out.splitlines()[0]
 
 
 @pytest.mark.parametrize("name", ["clinic_files/writer.py", "clinic_files/reader.py", "pyproject.toml"])

@@ -27,7 +27,7 @@ def backlog(folder: Path, pending: int, ready_within: float, later_by: float = 1
     """
     figures = Figures("T17")
     with PowerServer(journal=folder / "powerserver") as powerserver:
-        site = make_site(folder / "site", folder / "data", powerserver.port, Wishes(retry_wait="1s..5m"))
+        site = make_site(folder / "site", folder / "data", powerserver.port, Wishes(retry_wait="1s..5m", plain=True))
         data = deploy(site)
         _one_message(site, folder / "sender")
         with WholeHost(site) as host:  # delivers the one, so that nothing of the first start is counted below

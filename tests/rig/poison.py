@@ -70,7 +70,7 @@ def poison(folder: Path, messages: int, every: int = 100) -> Figures:
     raising = len([n for n in range(1, messages + 1) if n % every == 0 and n != deadly])
     good = messages - raising - 1
     with PowerServer(journal=journal) as powerserver:
-        wishes = Wishes(parked="pass", transformer=NAME)
+        wishes = Wishes(parked="pass", transformer=NAME, plain=True)
         site = make_site(folder / "site", folder / "data", powerserver.port, wishes)
         with WholeHost(site, PYTHONPATH=str(place)) as host:
             host.ready()

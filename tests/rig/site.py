@@ -26,6 +26,8 @@ class Wishes:
     #: Seconds.
     answer_within: float = 5.0
     transformer: str | None = None
+    #: Without the rules of the channel's kind: whatever comes is a request, however often it came.
+    plain: bool = False
     parked: str = "block"
 
 
@@ -58,6 +60,10 @@ def make_site(folder: Path, data: Path, powerserver: int, wishes: Wishes | None 
     destination["retry"]["wait"] = wishes.retry_wait
     destination["parked"] = wishes.parked
     mapping.pop("tests", None)
+    if wishes.plain:
+        del mapping["kind"], mapping["facts"]
+        mapping["let"] |= {"change": "'request'", "state": "'REQUESTED'"}
+        mapping["let"] |= dict.fromkeys(("parent", "parent_filler"), "%booking.value.where(false)")
     if wishes.transformer:
         mapping["transformer"] = wishes.transformer
     _write(folder / MAPPING, mapping)
