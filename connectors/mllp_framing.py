@@ -129,9 +129,10 @@ class Deframer:
     def _drop_truncated(self, length: int) -> int:
         """Keep only what follows the last start byte; return the length of that."""
         *truncated, rest = bytes(self._buffer[:length]).split(_START_BYTE)
-        if any(len(cut) > self._limit for cut in truncated):
-            raise FramingError(f"a frame is longer than {self._limit} bytes")
-        self.truncated += len(truncated)
+        for cut in truncated:
+            if len(cut) > self._limit:
+                raise FramingError(f"a frame is longer than {self._limit} bytes")
+            self.truncated += 1
         del self._buffer[: length - len(rest)]
         self._seen = 0
         return len(rest)

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.mllp_framing import JUNK_LIMIT, Deframer, FramingError, frame
@@ -55,6 +55,7 @@ def test_what_was_framed_comes_out_the_same_however_it_is_cut(messages, places):
     assert outcome(pieces) == (messages, None, 0)
 
 
+@example(b"\x0b\x0b" + b"MSH|" * 16 + b"\x0b", [])
 @given(streams, st.lists(st.integers(min_value=0), max_size=12))
 def test_any_stream_gives_the_same_frames_and_fault_at_any_cut(stream, places):
     byte_by_byte = [stream[n : n + 1] for n in range(len(stream))]

@@ -368,8 +368,7 @@ def test_keys_are_listed_can_be_turned_off_and_open_the_help(page):
 def test_colours_and_language_are_chosen_at_the_foot(page):
     page.goto("/refused")
     page.get_by_role("button", name="Dark").click()
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert background == "rgb(18, 20, 23)"
+    expect(page.locator("body")).to_have_css("background-color", "rgb(18, 20, 23)")
     page.get_by_role("button", name="Português (Brasil)").click()
     expect(page.locator("h1")).to_have_text("Recusadas nas entradas")
     assert page.url.partition("?")[0].endswith("/refused")
