@@ -67,8 +67,16 @@ class Story:
         assert any(re.fullmatch(as_pattern(expected), one) for one in said), f"{line}\n{ran.stdout}{ran.stderr}"
 
 
+def park_unknown_order_sets(mapping: Path) -> None:
+    """Take `at: door` from the line of order sets, as the page says of its channel, and from the line's test."""
+    text = mapping.read_text("utf-8")
+    text = text.replace("    code: ORDERSET_UNKNOWN\n    at: door\n", "    code: ORDERSET_UNKNOWN\n")
+    mapping.write_text(text.replace("{ refused: ORDERSET_UNKNOWN", "{ error: ORDERSET_UNKNOWN"), "utf-8")
+
+
 def test_a_change_is_made_as_the_page_says(tmp_path):
     shutil.copytree(ROOT / "mappings", tmp_path / "mappings")
+    park_unknown_order_sets(tmp_path / "mappings" / "appointment-to-powerserver.yaml")
     with PowerServer() as powerserver:
         story = Story(tmp_path, powerserver)
         try:
