@@ -199,6 +199,13 @@ def test_what_is_wrong_is_told_with_its_place(site, channel, old, new, says):
         assert place.line == before[: before.index(old)].count("\n") + 1
 
 
+def test_a_data_set_may_wait_for_what_another_channel_does_with_its_document(site):
+    found = checked(site, "letter", (", when_unanswered", ", after: { channel: patients }, when_unanswered"))
+
+    assert found.problems == []
+    assert found.plan["destinations"]["pacs"]["after_channel"] == "patients"
+
+
 def test_a_value_that_does_not_fit_is_parked_with_the_rules_place_and_without_the_value(site):
     document = change(letter(), "/entry/1/resource/birthDate", "1980")
     document["entry"][0]["resource"]["content"][0]["attachment"]["data"] = "QUJD"

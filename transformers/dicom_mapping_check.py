@@ -15,7 +15,7 @@ from transformers.mapping_desk import Desk, Where
 from transformers.mapping_file import Steps, did_you_mean
 from transformers.mapping_model import Test
 from transformers.mapping_paths import Paths
-from transformers.mapping_route import settings, wait_seconds, waits
+from transformers.mapping_route import delivering
 
 
 def plan(desk: Desk, mapping: DicomMapping, left_out: set[Steps]) -> dict[str, Any]:
@@ -65,17 +65,7 @@ def _destination(desk: Desk, name: str, mapping: DicomMapping) -> dict[str, Any]
     return {
         "at": desk.at(where),
         "name": name,
-        "connector": part.connector,
-        "station": part.station,
-        "settings": settings(desk, where, part),
-        "when_unanswered": part.when_unanswered,
-        "retry": {
-            "wait": wait_seconds(desk, (*where, "retry", "wait"), part.retry.wait),
-            "refused": part.retry.refused,
-        },
-        "parked": part.parked,
-        "connections": part.connections,
-        "after": waits(desk, where, name, part, mapping),
+        **delivering(desk, name, part, mapping),
         "object": part.object,
         "sop_class_uid": known or part.sop_class,
         "empty": list(OBJECTS[part.object].empty) if part.object in OBJECTS else [],

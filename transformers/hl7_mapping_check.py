@@ -17,7 +17,7 @@ from transformers.hl7_mapping_targets import Targets
 from transformers.mapping_desk import Desk, Where
 from transformers.mapping_file import Steps, did_you_mean
 from transformers.mapping_model import LetRule
-from transformers.mapping_route import route_shape, settings, wait_seconds, waits, waits_for_channel
+from transformers.mapping_route import delivering, route_shape, settings
 from transformers.mapping_site import is_zone
 
 LANGUAGE = 1
@@ -217,18 +217,7 @@ def _destination(
     return {
         "at": desk.at(where),
         "name": name,
-        "connector": part.connector,
-        "station": part.station,
-        "settings": settings(desk, where, part),
-        "when_unanswered": part.when_unanswered,
-        "retry": {
-            "wait": wait_seconds(desk, (*where, "retry", "wait"), part.retry.wait),
-            "refused": part.retry.refused,
-        },
-        "parked": part.parked,
-        "connections": part.connections,
-        "after": waits(desk, where, name, part, mapping),
-        "after_channel": waits_for_channel(desk, where, part, mapping),
+        **delivering(desk, name, part, mapping),
         "resource": part.resource,
         "map": part.resource,
         "find": find,

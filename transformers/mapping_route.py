@@ -82,24 +82,33 @@ def settings(desk: Desk, where: Where, part: From | Destination | inward.From | 
     return {**(station or {}), **own}
 
 
-def destination(desk: Desk, name: str, part: Destination, mapping: Mapping) -> dict[str, Any]:
-    """Return the plan of one destination, without its map."""
+def delivering(
+    desk: Desk, name: str, part: Destination | inward.Destination, mapping: HasDestinations
+) -> dict[str, Any]:
+    """Return what the plan of every destination says, whatever is delivered there: to whom, when, and again when."""
     where = ("destinations", name)
-    plan = {
+    return {
         "connector": part.connector,
         "station": part.station,
         "settings": settings(desk, where, part),
-        "hl7": part.hl7,
-        "charset": part.charset,
         "when_unanswered": part.when_unanswered,
         "retry": {
-            "wait": wait_seconds(desk, (*where, "retry", "wait"), part.retry.wait),
+            "wait": _wait_seconds(desk, (*where, "retry", "wait"), part.retry.wait),
             "refused": part.retry.refused,
         },
         "parked": part.parked,
         "connections": part.connections,
-        "after": waits(desk, where, name, part, mapping),
-        "after_channel": waits_for_channel(desk, where, part, mapping),
+        "after": _waits(desk, where, name, part, mapping),
+        "after_channel": _waits_for_channel(desk, where, part, mapping),
+    }
+
+
+def destination(desk: Desk, name: str, part: Destination, mapping: Mapping) -> dict[str, Any]:
+    """Return the plan of one destination, without its map."""
+    where = ("destinations", name)
+    plan = delivering(desk, name, part, mapping) | {
+        "hl7": part.hl7,
+        "charset": part.charset,
         "message": {},
     }
     if part.hl7 not in hl7_tables.VERSIONS:
@@ -113,7 +122,7 @@ def destination(desk: Desk, name: str, part: Destination, mapping: Mapping) -> d
     return plan
 
 
-def wait_seconds(desk: Desk, where: Where, text: str) -> list[float]:
+def _wait_seconds(desk: Desk, where: Where, text: str) -> list[float]:
     """Return the shortest and the longest wait of `retry.wait`, in seconds."""
     match = _WAIT.fullmatch(text)
     if match is None:
@@ -125,7 +134,7 @@ def wait_seconds(desk: Desk, where: Where, text: str) -> list[float]:
     return wait
 
 
-def waits(
+def _waits(
     desk: Desk, where: Where, name: str, part: Destination | inward.Destination, mapping: HasDestinations
 ) -> dict[str, str]:
     """Return the destinations that one waits for (`after:`), each with the status that ends the wait."""
@@ -147,7 +156,7 @@ def waits(
     return found
 
 
-def waits_for_channel(
+def _waits_for_channel(
     desk: Desk, where: Where, part: Destination | inward.Destination, mapping: HasDestinations
 ) -> str | None:
     """Return the channel whose message of the same document a destination waits for."""
