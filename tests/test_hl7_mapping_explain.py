@@ -8,7 +8,8 @@ import pytest
 
 from host.site import kinds
 from transformers.base import Given, Transformed
-from transformers.hl7_mapping_examples import at, changed
+from transformers.fhir_examples import at
+from transformers.hl7_mapping_examples import changed
 from transformers.hl7_to_fhir import compile_plan
 from transformers.mapping_check import check_mapping
 from transformers.mapping_follow import follow

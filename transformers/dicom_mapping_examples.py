@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from messages.problem import Problem, Problems
-from transformers import form_to_dicom
-from transformers.base import Filtered, Given, Transformed
+from transformers import form_to_dicom, mapping_attempt
+from transformers.base import Transformed
 from transformers.dicom_dataset import decoded
 from transformers.dicom_dictionary import attribute
 from transformers.fhir_to_dicom import compile_plan
 from transformers.form_to_dicom import FormToDicom
-from transformers.mapping_examples import Example, change
+from transformers.mapping_examples import Example
 from transformers.mapping_explain import Trace
-from transformers.mapping_follow import follow
 
 _STEP = re.compile(r"(.+?)(?:\[(\d+)\])?")
 
@@ -26,44 +24,12 @@ _STEP = re.compile(r"(.+?)(?:\[(\d+)\])?")
 def run(plan: Mapping[str, Any], example: Example, folder: Path, now: datetime) -> tuple[tuple[str, ...], Trace]:
     """Run one test; return what is not as expected, and what it did with the mapping."""
     transformer = FormToDicom(plan) if plan["transformer"] == form_to_dicom.KIND else compile_plan(plan)
-    destination = example.destination or next(iter(plan["destinations"]))
-    body = json.loads((folder / example.given).read_bytes())
-    for pointer, value in example.change.items():
-        body = change(body, pointer, value)
-    result: Transformed | Filtered = Filtered(reason="not for this channel")
-    seen, problems = Trace(), ()
-    try:
-        document = transformer.check(json.dumps(body).encode())
-        for admission in transformer.admit(document)[:1]:
-            given = Given(
-                now=example.now or now, control_id="0", destination=destination, focus=admission.focus,
-                known=example.known, values=example.values,
-            )  # fmt: skip
-            seen = follow(plan, document, given)
-            result = transformer.transform(document, given)
-    except Problems as found:
-        return tuple(_differences(example.expect, None, found.problems, folder)), seen
-    return tuple(_differences(example.expect, result, problems, folder)), seen
+    done = mapping_attempt.attempt(plan, transformer, mapping_attempt.sample(example, folder), example, now)
 
+    def compare(result: Transformed) -> Iterator[str]:
+        return _of_data(example.expect, result, folder)
 
-def _differences(
-    expect: Mapping[str, str], result: Transformed | Filtered | None, problems: Sequence[Problem], folder: Path
-) -> Iterator[str]:
-    got = "; ".join(f"{one.code} {one.text}" for one in problems)
-    if isinstance(result, Filtered):
-        got = f"filtered: {result.reason}"
-    elif isinstance(result, Transformed):
-        got = f"a data set (action {result.action})"
-    if "error" in expect:
-        if not any(expect["error"] == one.code or expect["error"] in one.text for one in problems):
-            yield f"expected the error {expect['error']}, got {got}"
-    elif "filtered" in expect:
-        if not isinstance(result, Filtered) or expect["filtered"] not in result.reason:
-            yield f"expected to be filtered ({expect['filtered']}), got {got}"
-    elif not isinstance(result, Transformed):
-        yield f"expected a data set, got {got}"
-    else:
-        yield from _of_data(expect, result, folder)
+    return tuple(mapping_attempt.differences(example.expect, done, "a data set", compare)), done.seen
 
 
 def _of_data(expect: Mapping[str, str], result: Transformed, folder: Path) -> Iterator[str]:

@@ -1,36 +1,25 @@
-"""The tests of a mapping file that reads HL7: checked, and run. Never on the way of a message."""
+"""The tests of a mapping file that reads HL7 or writes FHIR, checked. Never on the way of a message."""
 
 from __future__ import annotations
 
 import copy
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
-from messages.problem import Problem, Problems
+from messages.problem import Problems
 from transformers import er7, fhir_model, hl7_path
-from transformers.base import Filtered, Given, Transformed
 from transformers.fhir_to_fhir_model import FhirMapping
-from transformers.hl7_mapping_explain import trace
 from transformers.hl7_mapping_model import Hl7Mapping
-from transformers.hl7_to_fhir import compile_plan
 from transformers.mapping_desk import Desk, Where
-from transformers.mapping_examples import WORDS, Example
-from transformers.mapping_explain import Trace
+from transformers.mapping_examples import WORDS
 from transformers.mapping_file import did_you_mean, safe_name
 from transformers.mapping_model import Test
 
-_STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\[(\d+)\])?")
-
-
+#: One step of `Appointment.participant[1].status`.
+STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\[(\d+)\])?")
 #: Checks `given:` and `change:` of a test.
 CheckGiven = Callable[[Desk, Where, Test], None]
-
-
-# -- at the check ------------------------------------------------------------------------------------------------------
 
 
 def check_examples(desk: Desk, mapping: Hl7Mapping | FhirMapping, given: CheckGiven | None = None) -> None:
@@ -98,7 +87,7 @@ def _expected(desk: Desk, where: Where, word: str, value: str, resources: set[st
             return
         kind = resource
         for step in rest.split("."):
-            match = _STEP.fullmatch(step)
+            match = STEP.fullmatch(step)
             element = fhir_model.element(kind, match[1]) if match else None
             if element is None:
                 near = did_you_mean(step, fhir_model.names(kind))
@@ -145,104 +134,3 @@ def changed(segments: list[er7.Segment], name: str, value: str | None) -> list[e
     inner += [""] * (number - len(inner))
     inner[number - 1] = value or ""
     return segments
-
-
-# -- run ---------------------------------------------------------------------------------------------------------------
-
-
-def run(plan: Mapping[str, Any], example: Example, folder: Path, now: datetime) -> tuple[tuple[str, ...], Trace]:
-    """Run one test; return what is not as expected, and what it did with the mapping."""
-    transformer = compile_plan(plan)
-    destination = example.destination or next(iter(plan["destinations"]))
-    segments = er7.parse((folder / example.given).read_bytes()).segments
-    for name, value in example.change.items():
-        segments = changed(segments, name, None if value is None else str(value))
-    problems: Sequence[Problem] = ()
-    result: Transformed | Filtered | None = None
-    seen = Trace()
-    try:
-        document = transformer.check(er7.encode(segments))
-        admissions = transformer.admit(document)
-        if admissions:
-            given = Given(
-                now=example.now or now, control_id="0", destination=destination, known=example.known,
-                values=example.values,
-            )  # fmt: skip
-            seen = trace(plan, document, given)
-            result = transformer.transform(document, given)
-        else:
-            result = Filtered(reason="not for this channel")
-    except Problems as found:
-        problems = found.problems
-    return tuple(differences(example.expect, result, problems, folder)), seen
-
-
-def differences(
-    expect: Mapping[str, str], result: Transformed | Filtered | None, problems: Sequence[Problem], folder: Path
-) -> Iterator[str]:
-    """Return what is not as a test expects, a sentence each. They show values of the test's own data."""
-    got = "; ".join(f"{one.code} {one.text}" for one in problems)
-    if isinstance(result, Filtered):
-        got = f"filtered: {result.reason}"
-    elif isinstance(result, Transformed):
-        got = f"a change (action {result.action})"
-    if "error" in expect:
-        if not any(expect["error"] == one.code or expect["error"] in one.text for one in problems):
-            yield f"expected the error {expect['error']}, got {got}"
-    elif "filtered" in expect:
-        if not isinstance(result, Filtered) or expect["filtered"] not in result.reason:
-            yield f"expected to be filtered ({expect['filtered']}), got {got}"
-    elif not isinstance(result, Transformed):
-        yield f"expected a change, got {got}"
-    else:
-        yield from _change_differences(expect, result, folder)
-
-
-def _change_differences(expect: Mapping[str, str], result: Transformed, folder: Path) -> Iterator[str]:
-    envelope = json.loads(result.encoded)
-    for word, wanted in expect.items():
-        if word == "action":
-            if wanted != result.action:
-                yield f"expected the action {wanted}, got {result.action}"
-        elif word == "message":
-            yield from _unlike("", json.loads((folder / wanted).read_bytes()), envelope)
-        else:
-            found = at(envelope["body"], word)
-            got = "absent" if found is _NOTHING else "removed" if found is None else _words(found)
-            if got != wanted:
-                yield f"{word}: expected {wanted}, got {got}"
-
-
-_NOTHING: Any = object()
-
-
-def at(body: Any, path: str) -> Any:
-    """Return what stands at `Appointment.participant[1].status`; of a list without a number the first."""
-    found = body
-    for step in path.split(".")[1:]:
-        match = _STEP.fullmatch(step)
-        if match is None or not isinstance(found, dict) or match[1] not in found:
-            return _NOTHING
-        found = found[match[1]]
-        if isinstance(found, list):
-            number = int(match[2] or 0)
-            if number >= len(found):
-                return _NOTHING
-            found = found[number]
-    return found
-
-
-def _words(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _unlike(where: str, wanted: Any, got: Any) -> Iterator[str]:
-    if isinstance(wanted, dict) and isinstance(got, dict):
-        for name in dict.fromkeys([*wanted, *got]):
-            yield from _unlike(f"{where}.{name}".lstrip("."), wanted.get(name, _NOTHING), got.get(name, _NOTHING))
-    elif isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
-        for number, pair in enumerate(zip(wanted, got, strict=True)):
-            yield from _unlike(f"{where}[{number}]", *pair)
-    elif wanted != got:
-        shown = ["nothing" if one is _NOTHING else _words(one) for one in (wanted, got)]
-        yield f"{where}: expected {shown[0]}, got {shown[1]}"

@@ -15,13 +15,12 @@ from typing import Any, ClassVar
 
 from messages.problem import Place, Problem, Problems
 from transformers import (
+    fhir_examples,
     fhir_to_dicom,
     fhir_to_fhir,
-    fhir_to_fhir_examples,
     fhir_validation,
     form_to_dicom,
     form_to_hl7,
-    hl7_mapping_examples,
     hl7_tables,
     hl7_to_fhir,
 )
@@ -50,8 +49,8 @@ def _to_dicom(*arguments: Any) -> tuple[tuple[str, ...], Trace]:
 
 #: What runs a test, by the name of the transformer: gives what is not as expected, and the trace. HL7's are run here.
 RUNNERS: Mapping[str, Callable[[Mapping[str, Any], Example, Path, datetime], tuple[tuple[str, ...], Trace]]] = {
-    hl7_to_fhir.KIND: hl7_mapping_examples.run,
-    fhir_to_fhir.KIND: fhir_to_fhir_examples.run,
+    hl7_to_fhir.KIND: fhir_examples.run_from_hl7,
+    fhir_to_fhir.KIND: fhir_examples.run_from_fhir,
     fhir_to_dicom.KIND: _to_dicom,
     form_to_dicom.KIND: _to_dicom,
 }
