@@ -5,7 +5,7 @@ Sources are FHIRPath, as in mappings to HL7; targets and destinations are those 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
@@ -30,35 +30,17 @@ class Block(inward.Block):
     map: dict[str, Target] = Field(min_length=1)  # type: ignore[assignment]  # of these rules and blocks
 
 
-def _or(value: Any, tag: str) -> str:
-    return "text" if isinstance(value, str) else tag
-
-
-_RULE_WORDS = frozenset(field.alias or name for name, field in Rule.model_fields.items())
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, Part):
-        return "block" if isinstance(value, Block) else "rule"
-    if isinstance(value, list):
-        return "blocks"
-    if not isinstance(value, dict) or not value:
-        return "rule"
-    if "map" in value or "for" in value:
-        return "block"
-    return "rule" if _RULE_WORDS & (set(value) - {"note"}) else "actions"
-
-
 PerAction = dict[
-    str, Annotated[Annotated[str, Tag("text")] | Annotated[Rule, Tag("rule")], Discriminator(lambda v: _or(v, "rule"))]
+    str,
+    Annotated[Annotated[str, Tag("text")] | Annotated[Rule, Tag("rule")], Discriminator(inward.text_or_rule)],
 ]
-Item = Annotated[Annotated[Rule, Tag("rule")] | Annotated[Block, Tag("block")], Discriminator(_kind)]
+Item = Annotated[Annotated[Rule, Tag("rule")] | Annotated[Block, Tag("block")], Discriminator(inward.kind_of)]
 Target = Annotated[
     Annotated[Rule, Tag("rule")]
     | Annotated[Block, Tag("block")]
     | Annotated[list[Item], Tag("blocks")]
     | Annotated[PerAction, Tag("actions")],
-    Discriminator(_kind),
+    Discriminator(inward.kind_of),
 ]
 
 

@@ -53,14 +53,16 @@ class Block(Part):
     note: str | None = None
 
 
-def _or(value: Any, tag: str) -> str:
-    return "text" if isinstance(value, str) else tag
+def text_or_rule(value: Any) -> str:
+    """Return what stands there for one action: a text, or a rule."""
+    return "text" if isinstance(value, str) else "rule"
 
 
 RULE_WORDS = frozenset(field.alias or name for name, field in Rule.model_fields.items())
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Return what stands at a target, by its words: a rule, a block, several, or a rule for each action."""
     if isinstance(value, Part):
         return {"Rule": "rule", "Block": "block"}[type(value).__name__]
     if isinstance(value, list):
@@ -73,15 +75,16 @@ def _kind(value: Any) -> str:
 
 
 PerAction = dict[
-    str, Annotated[Annotated[str, Tag("text")] | Annotated[Rule, Tag("rule")], Discriminator(lambda v: _or(v, "rule"))]
+    str,
+    Annotated[Annotated[str, Tag("text")] | Annotated[Rule, Tag("rule")], Discriminator(text_or_rule)],
 ]
-Item = Annotated[Annotated[Rule, Tag("rule")] | Annotated[Block, Tag("block")], Discriminator(_kind)]
+Item = Annotated[Annotated[Rule, Tag("rule")] | Annotated[Block, Tag("block")], Discriminator(kind_of)]
 Target = Annotated[
     Annotated[Rule, Tag("rule")]
     | Annotated[Block, Tag("block")]
     | Annotated[list[Item], Tag("blocks")]
     | Annotated[PerAction, Tag("actions")],
-    Discriminator(_kind),
+    Discriminator(kind_of),
 ]
 
 
