@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections import Counter
 from pathlib import Path
 
 from connectors.dicom_base import DicomIntake
@@ -16,6 +15,7 @@ from connectors.dicom_incoming import Shelf
 from connectors.dicom_listener import DicomListener
 from connectors.dicom_reception import Manners, Reception
 from connectors.dicom_wire import Wire, server_tls
+from connectors.guests import Guests
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +40,8 @@ class Hall:
             start_within=settings.start_within,
             associations=asyncio.BoundedSemaphore(settings.associations),
         )
-        self._open: dict[asyncio.Task[None], Reception] = {}
-        self._by_address: Counter[str] = Counter()
+        self._guests = Guests(settings.connections, settings.connections_per_address)
         self._strangers: set[str] = set()
-        self._said_full = False
 
     def door(self) -> Wire:
         """Return what takes one connection."""
@@ -53,27 +51,19 @@ class Hall:
         """Let a connection in, or hang up."""
         name = transport.get_extra_info("peername")
         address = name[0] if name else "unknown"
-        settings = self._settings
-        if not settings.lets_in(address):
+        if not self._settings.lets_in(address):
             if address not in self._strangers and len(self._strangers) < _STRANGERS:  # each once, a flood not at all
                 self._strangers.add(address)
                 log.warning("a peer that nobody named was hung up on", extra={"peer": address})
             wire.close()
             return
-        if len(self._open) >= settings.connections or self._by_address[address] >= settings.connections_per_address:
-            if not self._said_full:  # once for a flood
-                log.warning("too many connections", extra={"peer": address, "open": len(self._open)})
-                self._said_full = True
+        if not self._guests.have_room(address):
             wire.close()
             return
-        self._said_full = False
         if self._tls is not None:
             transport.pause_reading()  # the first bytes are TLS's, not ours
         reception = Reception(self._manners, wire, address)
-        task = asyncio.get_running_loop().create_task(self._receive(reception, wire, transport))
-        self._open[task] = reception
-        self._by_address[address] += 1
-        task.add_done_callback(lambda done: self._leave(done, address))
+        self._guests.welcome(reception, address, self._receive(reception, wire, transport))
 
     async def _receive(self, reception: Reception, wire: _Entering, transport: asyncio.Transport) -> None:
         if self._tls is not None:
@@ -87,24 +77,7 @@ class Hall:
 
     async def clear(self, within: float) -> None:
         """End all: the idle ones now, those with an instance under way after its answer."""
-        for task, reception in list(self._open.items()):
-            reception.last = True
-            if not reception.busy:
-                task.cancel()
-        if self._open:
-            await asyncio.wait(list(self._open), timeout=within)
-        for task in list(self._open):
-            task.cancel()
-        if self._open:
-            await asyncio.wait(list(self._open), timeout=1.0)
-
-    def _leave(self, task: asyncio.Task[None], address: str) -> None:
-        del self._open[task]
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("an association ended by a bug", extra={"peer": address, "error": type(error).__name__})
+        await self._guests.clear(within)
 
 
 class _Entering(Wire):

@@ -6,16 +6,13 @@ What is said on one connection is in mllp_conversation; what an acknowledgement 
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from connectors.base import Intake
+from connectors.guests import Guests
 from connectors.mllp_conversation import Conversation, Held, Manners
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -105,7 +102,6 @@ class _Hall:
     """The connections that are open, no more than the settings allow."""
 
     def __init__(self, settings: MllpListener, intake: Intake) -> None:
-        self._settings = settings
         self._intake = intake
         self._manners = Manners(
             max_bytes=settings.max_bytes,
@@ -116,45 +112,18 @@ class _Hall:
             answer_within=settings.answer_within,
             batches=settings.batches,
         )
-        self._open: dict[asyncio.Task[None], Conversation] = {}
-        self._by_address: Counter[str] = Counter()
-        self._said_full = False
+        self._guests = Guests(settings.connections, settings.connections_per_address)
 
     def enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Let a connection in, or hang up where there are too many."""
         name = writer.get_extra_info("peername")
         address = name[0] if name else "unknown"
-        settings = self._settings
-        if len(self._open) >= settings.connections or self._by_address[address] >= settings.connections_per_address:
-            if not self._said_full:  # once for a flood
-                logger.warning("too many connections", extra={"peer": address, "open": len(self._open)})
-                self._said_full = True
+        if not self._guests.have_room(address):
             writer.transport.abort()
             return
-        self._said_full = False
         conversation = Conversation(self._intake, self._manners, reader, writer, address)
-        task = asyncio.get_running_loop().create_task(conversation.run())
-        self._open[task] = conversation
-        self._by_address[address] += 1
-        task.add_done_callback(lambda done: self._leave(done, address))
+        self._guests.welcome(conversation, address, conversation.run())
 
     async def clear(self, within: float) -> None:
-        """End all conversations: the idle ones now, those with a message in work after its answer."""
-        for task, conversation in list(self._open.items()):
-            conversation.last = True
-            if not conversation.busy:
-                task.cancel()
-        if self._open:
-            await asyncio.wait(list(self._open), timeout=within)
-        for task in list(self._open):
-            task.cancel()
-        if self._open:
-            await asyncio.wait(list(self._open), timeout=1.0)
-
-    def _leave(self, task: asyncio.Task[None], address: str) -> None:
-        del self._open[task]
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("conversation ended by a bug", extra={"peer": address, "error": type(error).__name__})
+        """End all conversations."""
+        await self._guests.clear(within)
