@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from channels import prior_request, task_request
-from channels.arrival import Verifier
 from channels.job_peers import Peers
 from channels.job_progress import tell
-from channels.migration import Mover, Step, Target
-from channels.migration_settings import opens_in
+from channels.migration import Step
+from channels.moving import Audited, Moving, commit
 from channels.prior_request import PriorRequest
 from channels.prior_settings import PullPrior
 from connectors.dicom_base import Match, Query, Verdict
 from messages.audit import Outcome
 from messages.job_states import Event, State
-from store import audit, job_parts, jobs
+from store import job_parts
 from store.jobs import Job
 from store.store import Store
 from store.writer import Transaction
 
 #: State and event of the job → word of the audit trail, and how it ended.
-_AUDITED = {
+_AUDITED: Audited = {
     (State.RECEIVED, Event.REFUSED): ("prior-refused", Outcome.MINOR_FAILURE),
     (State.QUERYING, Event.FOUND): ("priors-queried", Outcome.SUCCESS),
     (State.QUERYING, Event.NOTHING): ("priors-queried", Outcome.SUCCESS),
@@ -40,6 +40,7 @@ class PullPriorWork:
     def __init__(self, store: Store, settings: PullPrior, peers: Peers, zone: str) -> None:
         """`zone` is the site's (an IANA name): dates and the window of the day are meant in it."""
         self._store, self._settings, self._peers, self._zone = store, settings, peers, ZoneInfo(zone)
+        self._moving = Moving(store, settings, peers, settings.to, self._zone)
 
     async def step(self, job: Job) -> None:
         """Do what the job's state asks for, and commit what came of it; raises as `job_runner.Work.step`."""
@@ -47,10 +48,10 @@ class PullPriorWork:
             State.RECEIVED: self._look,
             State.QUERYING: self._query,
             State.TRANSFERRING: self._transfer,
-            State.VERIFYING: self._verify,
+            State.VERIFYING: self._moving.verify,
         }
         done: Step = await parts[job.state](job)  # type: ignore[misc]  # each is a coroutine function
-        await self._store.writer.run(lambda tx: _commit(tx, job, done))
+        await self._store.writer.run(lambda tx: commit(tx, job, done, _AUDITED, lambda: _detail(tx, job)))
 
     async def withdraw(self, job: Job) -> None:
         """There is nothing to take back."""
@@ -104,34 +105,10 @@ class PullPriorWork:
         return prior_request.has_series(answer.matches, request)
 
     async def _transfer(self, job: Job) -> Step:
-        closed = opens_in(self._settings.window, datetime.now(self._zone).replace(tzinfo=None))
-        if closed:
-            return Step(event=Event.INTERRUPTED, code="OUTSIDE_WINDOW", reason="waits for its hours", wait=closed)
-        mover = Mover(self._store, self._settings, self._peers.station, self._target(), job)
-        return await mover.transfer(job_parts.chosen(self._store.connection, job.number))
-
-    async def _verify(self, job: Job) -> Step:
-        step = await Verifier(self._store, self._settings, self._target(), job).verify()
-        await Mover(self._store, self._settings, self._peers.station, self._target(), job).note_progress()
-        return step
-
-    def _target(self) -> Target:
-        name = self._settings.to
-        return Target(ae_title=self._peers.ae_title(name), peer=self._peers.station(name), web=self._peers.web())
+        return await self._moving.transfer(job, job_parts.chosen(self._store.connection, job.number))
 
 
-def _commit(tx: Transaction, job: Job, step: Step) -> None:
-    moved = jobs.move(
-        tx, job, step.event, code=step.code, reason=step.reason, wait=step.wait, attempts=step.attempts,
-        proof=step.proof,
-    )  # fmt: skip
-    audited = _AUDITED.get((job.state, step.event))
-    if moved is None or audited is None:
-        return
-    what, outcome = audited
-    detail = {
-        "patient": task_request.identifier(job.request, "for"), "state": moved,
-        "studies": sorted(job_parts.chosen(tx, job.number)), **job_parts.tally(tx, job.number),
-    }  # fmt: skip
-    detail |= {name: value for name, value in (("code", step.code), ("proof", step.proof)) if value}
-    audit.record(tx, "host", what, f"job:{job.number}", outcome, detail=detail)
+def _detail(tx: Transaction, job: Job) -> dict[str, Any]:
+    """Return what the audit trail is told of a pull."""
+    studies = sorted(job_parts.chosen(tx, job.number))
+    return {"patient": task_request.identifier(job.request, "for"), "studies": studies}

@@ -10,14 +10,14 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from channels import share_gate, share_request
-from channels.arrival import Verifier
 from channels.job_peers import Peers
 from channels.job_progress import tell
-from channels.migration import Ended, Mover, Step, Target, backoff
-from channels.migration_settings import opens_in
+from channels.migration import Ended, Step, backoff
+from channels.moving import Audited, Moving, commit
 from channels.share_gate import Facts
 from channels.share_link import share_link
 from channels.share_request import ShareRequest
@@ -27,7 +27,7 @@ from connectors.share_base import Refused, Share, ShareIntent
 from messages.audit import Outcome
 from messages.job_states import Event, State
 from messages.problem import Problem
-from store import audit, job_parts, jobs
+from store import job_parts, jobs
 from store.job_parts import Recipient
 from store.jobs import Job
 from store.store import Store
@@ -36,7 +36,7 @@ from store.writer import Transaction
 KIND = "study-share"
 
 #: Event of the job → word of the audit trail, and how it ended.
-_AUDITED = {
+_AUDITED: Audited = {
     (State.RECEIVED, Event.REFUSED): ("share-refused", Outcome.MINOR_FAILURE),
     (State.VALIDATED, Event.BEGUN): ("transfer-begun", Outcome.SUCCESS),
     (State.TRANSFERRING, Event.MOVED): ("transfer-ended", Outcome.SUCCESS),
@@ -56,6 +56,7 @@ class StudyShareWork:
     def __init__(self, store: Store, settings: StudyShare, peers: Peers, zone: str) -> None:
         """`zone` is the site's (an IANA name): the window of the day is meant in it."""
         self._store, self._settings, self._peers, self._zone = store, settings, peers, ZoneInfo(zone)
+        self._moving = Moving(store, settings, peers, settings.migration_station, self._zone)
 
     async def step(self, job: Job) -> None:
         """Do what the job's state asks for, and commit what came of it.
@@ -68,12 +69,12 @@ class StudyShareWork:
             State.RECEIVED: self._look,
             State.VALIDATED: _begin,
             State.TRANSFERRING: self._transfer,
-            State.VERIFYING: self._verify,
+            State.VERIFYING: self._moving.verify,
             State.ELIGIBLE: self._may_share,
             State.SHARING: self._share,
         }
         done: Step = await parts[job.state](job)  # type: ignore[misc]  # each is a coroutine function
-        await self._store.writer.run(lambda tx: _commit(tx, job, done))
+        await self._store.writer.run(lambda tx: commit(tx, job, done, _AUDITED, lambda: _detail(job)))
 
     # -- the gate ---------------------------------------------------------------------------------------------
 
@@ -110,23 +111,8 @@ class StudyShareWork:
         problems = share_gate.refusals(share_gate.BEFORE_SHARE, facts)
         return _refused(problems) if problems else Step(event=Event.BEGUN)
 
-    # -- transfer and proof -----------------------------------------------------------------------------------
-
     async def _transfer(self, job: Job) -> Step:
-        closed = opens_in(self._settings.window, datetime.now(self._zone).replace(tzinfo=None))
-        if closed:
-            return Step(event=Event.INTERRUPTED, code="OUTSIDE_WINDOW", reason="waits for its hours", wait=closed)
-        mover = Mover(self._store, self._settings, self._peers.station, self._target(), job)
-        return await mover.transfer({share_request.study_uid(job.request): self._settings.archive})
-
-    async def _verify(self, job: Job) -> Step:
-        step = await Verifier(self._store, self._settings, self._target(), job).verify()
-        await Mover(self._store, self._settings, self._peers.station, self._target(), job).note_progress()
-        return step
-
-    def _target(self) -> Target:
-        name = self._settings.migration_station
-        return Target(ae_title=self._peers.ae_title(name), peer=self._peers.station(name), web=self._peers.web())
+        return await self._moving.transfer(job, {share_request.study_uid(job.request): self._settings.archive})
 
     # -- access -----------------------------------------------------------------------------------------------
 
@@ -243,22 +229,11 @@ def _address(tx: Transaction, job: Job, request: ShareRequest, ends: float) -> N
     jobs.expire_at(tx, job.number, ends)
 
 
-def _commit(tx: Transaction, job: Job, step: Step) -> None:
-    moved = jobs.move(
-        tx, job, step.event, code=step.code, reason=step.reason, wait=step.wait, attempts=step.attempts,
-        proof=step.proof,
-    )  # fmt: skip
-    audited = _AUDITED.get((job.state, step.event))
-    if moved is None or audited is None:
-        return
-    what, outcome = audited
+def _detail(job: Job) -> dict[str, Any]:
+    """Return what the audit trail is told of a share."""
     request = share_request.read(job.request)
     detail = {
-        "study": request.study_uid, "patient": request.patient, "issuer": request.issuer,
-        "method": request.method, "requested_by": request.requested_by, "state": moved,
-        **job_parts.tally(tx, job.number),
+        "study": request.study_uid, "patient": request.patient, "issuer": request.issuer, "method": request.method,
+        "requested_by": request.requested_by,
     }  # fmt: skip
-    detail |= {name: value for name, value in (("code", step.code), ("proof", step.proof or job.proof)) if value}
-    if what == "study-shared":
-        detail["recipients"] = len(request.recipients)
-    audit.record(tx, "host", what, f"job:{job.number}", outcome, detail=detail)
+    return detail | ({"recipients": len(request.recipients)} if job.state is State.SHARING else {})
