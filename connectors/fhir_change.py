@@ -6,8 +6,9 @@ no new version that would come back to us as an event. Source: FHIR R4 http.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 
 from connectors.base import Reply
@@ -22,6 +23,8 @@ _JSON_PATCH = "application/json-patch+json"
 _REPRESENTATION = {"Prefer": "return=representation"}
 #: Statuses of a JSON Patch whose `test` failed; servers differ.
 _TEST_FAILED = frozenset({400, 422})
+#: Codes of changes that are not made, so that nothing of others is written over.
+CHANGED_MEANWHILE, WRITE_CONFLICT = "CHANGED_MEANWHILE", "WRITE_CONFLICT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,10 @@ class Change:
         )
 
     async def put_in(self) -> Reply:
-        """Find, put the change in, write; after a conflict once more, with what the server holds by then."""
+        """Find, put the change in, write; after a conflict once more, decided anew by what the server holds by then.
+
+        After a second conflict it is for a person: somebody else is at work on the resource.
+        """
         answer: HttpAnswer | None = None
         etag: str | None = None
         for _ in range(2):
@@ -86,6 +92,8 @@ class Change:
                 return read_reply(answer)
             etag = found.etag if found else None
         assert answer is not None  # noqa: S101 - tells the type; the loop runs
+        if answer.status in CONFLICTS:
+            return replace(read_reply(answer), event=Event.REFUSED, code=WRITE_CONFLICT)
         return replace(read_reply(answer), event=Event.DEFERRED)
 
     def _again(self, call: Call, answer: HttpAnswer, found: _Found | None) -> bool:
@@ -158,7 +166,7 @@ class Change:
         if changed == found.resource:  # first of all: a resend finds its own change, and that stands against nothing
             return reply(found.answer, Event.ACCEPTED, f"{found.name} is so already; nothing was written")
         if refusal := self._against(found):
-            return reply(found.answer, Event.REFUSED, refusal)
+            return replace(reply(found.answer, Event.REFUSED, refusal[1]), code=refusal[0])
         marks = _REPRESENTATION | ({"If-Match": found.etag} if found.etag else {})
         path = f"/{found.name}"
         if changed is None or self.update_with == "patch":
@@ -178,19 +186,36 @@ class Change:
             return merged(resource, envelope.body, envelope.join)
         return without_nulls({**envelope.body, "id": resource["id"], "meta": resource.get("meta")})
 
-    def _against(self, found: _Found) -> str | None:
-        """Say what stands against the change; None where nothing does."""
+    def _against(self, found: _Found) -> tuple[str | None, str] | None:
+        """Say what stands against the change, as (code, text); None where nothing does."""
         for name, allowed in self.envelope.only_if.items():
-            if found.resource.get(name) not in allowed:
-                return f"the server's {self.envelope.type}.{name} is not one that this change may follow"
+            if not _is_among(found.resource.get(name), allowed):
+                text = f"the server's {self.envelope.type}.{name} is not one that this change may follow"
+                return CHANGED_MEANWHILE, text
         if self.envelope.if_match not in (None, version_of(found.resource)):
-            return f"the server's {self.envelope.type} is in another version than the change was made for"
+            text = f"the server's {self.envelope.type} is in another version than the change was made for"
+            return CHANGED_MEANWHILE, text
         if found.etag is None and self.unversioned == "refuse":
-            return "the server gives no version; unversioned: write would overwrite what others change meanwhile"
+            return None, "the server gives no version; unversioned: write would overwrite what others change meanwhile"
         return None
 
     async def _ask(self, call: Call) -> HttpAnswer:
         return await self.client.ask(call, self.request_id)
+
+
+def _is_among(value: object, allowed: Sequence[object]) -> bool:
+    """Say whether a value is one of these; the same instant in another zone is the same."""
+    moment = _moment(value)
+    return value in allowed or (moment is not None and moment in map(_moment, allowed))
+
+
+def _moment(value: object) -> datetime | None:
+    """Return what an instant says (FHIR R4 datatypes.html, instant); None for anything else."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
 
 
 def _is_repeatable(entry: Mapping[str, Any]) -> bool:

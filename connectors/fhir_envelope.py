@@ -17,7 +17,7 @@ others stay. false: the body is the whole resource |
 | join | lists whose items are merged one by one: `{"identifier": ["system", "value"]}` says which elements tell items \
 apart; items that the body does not name stay |
 | only_if | `{"status": ["proposed", "booked"]}`: the change is refused when the server's element is none of these \
-(null: when it is absent) |
+(null: when it is absent; an instant may be written in another zone) |
 | if_match | a version: the change is refused when the server's resource is in another |
 
 With POST, `find` means: create, unless it is there already; then nothing is changed.

@@ -79,8 +79,40 @@ RULE_CODES = {
     )
 }
 
+#: Of what is known only on the way: the rules of appointments, and the FHIR server's answers.
+WAY_CODES = {
+    code: Explanation(cause, f"a message is parked with {code}", cure)
+    for code, cause, cure in (
+        (
+            "CHANGED_MEANWHILE",
+            "The server's resource is not any more what the change was made for: somebody else has changed it.",
+            "Nothing was written over. What was changed there comes by itself; retry if the change is still wanted.",
+        ),
+        (
+            "WRITE_CONFLICT",
+            "Twice in a row somebody else changed the resource between the reading and the writing (409 or 412).",
+            "Look who is at work on it; then retry: it is decided anew by what the server holds.",
+        ),
+        (
+            "ILLEGAL_TRANSITION",
+            "The table of an appointment's states has no way from where it is to what this message says.",
+            "See docs/appointment-states.md. Put it right on the side that is wrong; then cancel or retry.",
+        ),
+        (
+            "FILLER_MISSING",
+            "PowerServer's message does not say which of its appointments it is about (SCH-2, or ORC-3).",
+            "Have PowerServer send its number; without it nothing is changed in Blume.",
+        ),
+        (
+            "TIME_NONEXISTENT",
+            "A time without an offset that the clocks of the site's zone skip.",
+            "Correct the time in PowerServer, or have it send the offset.",
+        ),
+    )
+}
+
 
 def codes() -> dict[str, Explanation]:
     """Return code → explanation."""
     tables = {code: Explanation(*words) for code, words in {**TABLE_CODES, **job_codes.codes()}.items()}
-    return {**MAPPING_CODES, **tables, **RESOURCE_CODES, **FORM_CODES, **SITE_CODES, **RULE_CODES}
+    return {**MAPPING_CODES, **tables, **RESOURCE_CODES, **FORM_CODES, **SITE_CODES, **RULE_CODES, **WAY_CODES}

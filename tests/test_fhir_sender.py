@@ -196,12 +196,12 @@ def test_after_a_conflict_the_change_is_put_into_what_the_server_holds_by_then(u
     assert (held["status"], held["comment"]) == ("booked", "changed by somebody else meanwhile")
 
 
-def test_a_second_conflict_is_for_later():
+def test_a_second_conflict_is_for_a_person():
     with OmegaAI(["accept", "meanwhile", "accept", "meanwhile"]) as peer:
         peer.records.write(appointment("F-77", status="proposed"))
         (reply,) = deliver(peer, update("F-77", status="booked"))
         asked = len(peer.requests)
-    assert (reply.event, asked) == (Event.DEFERRED, 4)
+    assert (reply.event, reply.code, asked) == (Event.REFUSED, "WRITE_CONFLICT", 4)
     assert reply.reason.startswith("412 Precondition Failed")
 
 
@@ -211,7 +211,23 @@ def test_after_a_conflict_what_the_change_may_follow_is_looked_at_again():
         (reply,) = deliver(peer, update("F-77", status="booked", only_if={"comment": [None]}))
         (held,) = peer.records.all("Appointment")
     assert reply.reason == "the server's Appointment.comment is not one that this change may follow"
-    assert (reply.event, held["status"]) == (Event.REFUSED, "proposed")
+    assert (reply.event, reply.code, held["status"]) == (Event.REFUSED, "CHANGED_MEANWHILE", "proposed")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "event"),
+    [
+        ("2025-12-01T12:00:00+00:00", Event.ACCEPTED),
+        ("2025-12-01T13:00:00+00:00", Event.REFUSED),
+        ("2025-12-01T12:00:00", Event.REFUSED),
+        ("soon", Event.REFUSED),
+    ],
+)
+def test_an_instant_that_the_change_may_follow_is_the_same_in_another_zone(allowed, event):
+    with OmegaAI() as peer:
+        peer.records.write(appointment("F-77", status="proposed", start="2025-12-01T09:00:00-03:00"))
+        (reply,) = deliver(peer, update("F-77", status="booked", only_if={"start": [allowed]}))
+    assert reply.event is event
 
 
 def test_what_somebody_else_created_since_we_looked_is_updated():

@@ -22,9 +22,9 @@ class Medplum:
         self._running = running
         self.base = f"http://127.0.0.1:{running.first['listening']}/fhir"
 
-    def meanwhile(self, **elements) -> None:
-        """Let somebody else change these elements just before our next PUT."""
-        self._running.tell({"meanwhile": elements}, "heard")
+    def meanwhile(self, *changes) -> None:
+        """Let somebody else change elements just before our next PUT, and others just before the one after it."""
+        self._running.tell({"meanwhile": changes}, "heard")
 
     @property
     def asked(self) -> list[tuple[str, str]]:
@@ -63,12 +63,51 @@ def test_an_update_keeps_what_the_change_does_not_name(medplum, update_with):
 
 def test_when_somebody_else_was_quicker_the_change_is_put_into_theirs(medplum):
     deliver(medplum, update("M-3", **BOOKED))
-    medplum.meanwhile(comment="by the patient")
+    medplum.meanwhile({"comment": "by the patient"})
     before = len(medplum.asked)
     (reply,) = deliver(medplum, update("M-3", status="noshow"))
     assert reply.event is Event.ACCEPTED
     assert (content(reply)["status"], content(reply)["comment"]) == ("noshow", "by the patient")
     assert [method for method, _ in medplum.asked[before:]] == ["POST", "PUT", "POST", "PUT"]
+
+
+CONFIRMATION = {
+    "status": "booked",
+    "only_if": {"status": ["proposed"], "start": ["2025-11-24T12:00:00+00:00"]},
+}
+
+
+@pytest.mark.parametrize(
+    "theirs", [{"status": "cancelled"}, {"start": "2025-11-25T09:00:00-03:00", "end": "2025-11-25T10:00:00-03:00"}]
+)
+def test_after_a_conflict_it_is_decided_anew_and_what_the_patient_did_meanwhile_is_not_written_over(medplum, theirs):
+    number = f"M-11-{'-'.join(theirs)}"
+    deliver(medplum, update(number, **(BOOKED | {"status": "proposed"})))
+    medplum.meanwhile(theirs)
+    before = len(medplum.asked)
+
+    (reply,) = deliver(medplum, update(number, **CONFIRMATION))
+    asked = medplum.asked[before:]
+    (held,) = deliver(medplum, create(number, **BOOKED))
+
+    assert (reply.event, reply.code) == (Event.REFUSED, "CHANGED_MEANWHILE")
+    assert [method for method, _ in asked] == ["POST", "PUT", "POST"]
+    assert theirs.items() <= content(held)["entry"][0]["resource"].items()
+
+
+def test_after_a_second_conflict_it_is_parked_and_not_tried_a_third_time(medplum):
+    deliver(medplum, update("M-12", **BOOKED))
+    medplum.meanwhile({"comment": "one"}, {"comment": "two"})
+    before = len(medplum.asked)
+
+    (reply,) = deliver(medplum, update("M-12", status="noshow"))
+    asked = medplum.asked[before:]
+    (held,) = deliver(medplum, create("M-12", **BOOKED))
+
+    assert (reply.event, reply.code, reply.reason[:3]) == (Event.REFUSED, "WRITE_CONFLICT", "412")
+    assert [method for method, _ in asked] == ["POST", "PUT", "POST", "PUT"]
+    resource = content(held)["entry"][0]["resource"]
+    assert (resource["status"], resource["comment"]) == ("booked", "two")
 
 
 def test_a_version_that_is_gone_is_a_conflict_in_a_transaction_too(medplum):

@@ -1,7 +1,8 @@
 // A FHIR R4 server of others: Medplum's router with its repository in memory, behind express. It takes the profiles,
 // the invariants and the search parameters of HL7's own definitions. Every answer carries Location and ETag.
 // The first line printed says where it listens; each request is printed as one JSON line, its URL as it came.
-// A line on standard input, {"meanwhile": {…}}: somebody else changes these elements just before the next PUT.
+// A line on standard input, {"meanwhile": [{…}, …]}: somebody else changes these elements just before the next PUT, and
+// those just before the one after it.
 import {
   getStatus, indexSearchParameterBundle, indexStructureDefinitionBundle, isOk, validateResource,
 } from '@medplum/core';
@@ -25,7 +26,7 @@ class ValidatingRepository extends MemoryRepository {
 
 const router = new FhirRouter();
 const repository = new ValidatingRepository();
-let meanwhile;
+let meanwhile = [];
 const app = express();
 app.disable('x-powered-by');
 app.use(express.json({ type: ['application/fhir+json', 'application/json', 'application/json-patch+json'], limit: '5mb' }));
@@ -37,10 +38,9 @@ app.use('/fhir', async (request, response) => {
     response.json({ resourceType: 'CapabilityStatement', status: 'active', kind: 'instance', fhirVersion: '4.0.1' });
     return;
   }
-  if (meanwhile && request.method === 'PUT') {
+  if (meanwhile.length && request.method === 'PUT') {
     const before = await repository.readResource(...request.path.slice(1).split('/'));
-    await repository.updateResource({ ...before, ...meanwhile });
-    meanwhile = undefined;
+    await repository.updateResource({ ...before, ...meanwhile.shift() });
   }
   const [outcome, resource] = await router.handleRequest(
     {
@@ -68,6 +68,6 @@ app.use('/fhir', async (request, response) => {
 const server = app.listen(0, '127.0.0.1', () => say({ listening: server.address().port }));
 createInterface({ input: process.stdin }).on('line', (line) => {
   ({ meanwhile } = JSON.parse(line));
-  say({ heard: Object.keys(meanwhile) });
+  say({ heard: meanwhile.length });
 });
 process.stdin.on('end', () => process.exit(0));
