@@ -19,8 +19,7 @@ from store.alerts import Severity
 from store.connection import Connection
 from store.store import Store
 from store.writer import Transaction
-from transformers.mapping_site import Site
-from transformers.resource_file import seconds
+from transformers.mapping_site import Site, seconds
 from transformers.site_model import Alerts, Quiet, WorkingHours
 
 #: Seconds for which something must not be found before its alert is closed: it does not come and go by the minute.

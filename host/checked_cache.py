@@ -21,8 +21,7 @@ from typing import Any
 import orjson
 
 from messages.problem import Place, Problem
-from transformers.mapping_check import Checked
-from transformers.mapping_examples import Example
+from transformers.mapping_checked import Checked, Example
 from transformers.mapping_file import Document, load
 from transformers.mapping_site import Site
 

@@ -14,7 +14,8 @@ from host.command_site import checked, files_argument, problem_as_json, read_sit
 from host.sarif import sarif
 from host.site import CheckedFile
 from messages.problem import Problem
-from transformers.resource_file import FILE, check_sync
+from transformers.mapping_site import RESOURCES_FILE
+from transformers.resource_file import check_sync
 
 
 @click.command()
@@ -45,7 +46,7 @@ def check_command(mappings: tuple[str, ...], log: Path | None, no_cache: bool, s
 
 def _of_resources(folder: Path) -> list[Problem]:
     """Check resource-sync.yaml, where the site has one."""
-    path = folder / FILE
+    path = folder / RESOURCES_FILE
     return check_sync(path, read_site_or_leave(folder))[1] if path.exists() else []
 
 

@@ -31,11 +31,11 @@ from messages.problem import Problems
 from messages.resource import NAMES
 from store import drift
 from store.drift import DriftLine
+from transformers.mapping_site import RESOURCES_FILE, Site
 
 if TYPE_CHECKING:
     from host.resource_sync import Synced
     from store.store import Store
-    from transformers.mapping_site import Site
     from transformers.resource_file import SyncPlan
 
 _COLUMNS = ("severity", "category", "facility", "name", "field", "omegaai", "powerserver", "omegaai_normal",
@@ -126,7 +126,7 @@ def compare_now(folder: Path, opened: Store, *, whole: bool, accept: bool) -> Sy
 
 def plan_of(folder: Path) -> tuple[Site, SyncPlan]:
     """Return the site and its plan, or leave."""
-    from transformers.resource_file import FILE, read_plan  # noqa: PLC0415
+    from transformers.resource_file import read_plan  # noqa: PLC0415
 
     site = read_site_or_leave(own_site(folder))
     try:
@@ -134,7 +134,7 @@ def plan_of(folder: Path) -> tuple[Site, SyncPlan]:
     except Problems as problems:
         raise Failure(EXIT_CONFIGURATION, "\n".join(map(shown, problems.problems))) from None
     if plan is None:
-        raise Failure(EXIT_CONFIGURATION, f"{folder} has no {FILE}: its resources are not compared")
+        raise Failure(EXIT_CONFIGURATION, f"{folder} has no {RESOURCES_FILE}: its resources are not compared")
     return site, plan
 
 

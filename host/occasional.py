@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from host.command_line import EXIT_DONE, EXIT_FINDINGS, EXIT_REFUSED, EXIT_UNREACHABLE
-from transformers.mapping_site import Site
-from transformers.resource_file import FILE, seconds
+from transformers.mapping_site import RESOURCES_FILE, Site, seconds
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ class Job:
 def jobs_of(site: Site) -> list[Job]:
     """Return what site.yaml wants to be done by the clock."""
     found = []
-    if site.schedule.resources != "off" and (site.folder / FILE).exists():
+    if site.schedule.resources != "off" and (site.folder / RESOURCES_FILE).exists():
         found.append(Job("drift", ("drift", "--now"), seconds(site.schedule.resources)))
     if site.schedule.doctor != "off":
         found.append(Job("doctor", ("doctor",), seconds(site.schedule.doctor)))

@@ -8,9 +8,9 @@ import pytest
 
 from bench.checking import make_site
 from bench.checking import seconds as check_seconds
-from host import site as sites
 from host.checked_cache import Cache
 from host.site import check_files, mapping_files, read_site
+from transformers import mapping_check
 
 SITE = Path(__file__).parent / "mapping_site"
 MAPPING = "base.yaml"
@@ -26,13 +26,13 @@ def site(tmp_path, monkeypatch):
 def checks(monkeypatch):
     """The files that were really checked."""
     seen = []
-    real = sites.check_mapping
+    real = mapping_check.check_mapping
 
     def check(path, site):
         seen.append(path.name)
         return real(path, site)
 
-    monkeypatch.setattr(sites, "check_mapping", check)
+    monkeypatch.setattr(mapping_check, "check_mapping", check)
     return seen
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from transformers import mapping_model
+from transformers import mapping_model, site_model
 from transformers.dicom_formats import DICOM_FORMATS
 from transformers.dicom_objects import OBJECTS
 from transformers.formats import FORMATS
@@ -19,24 +19,24 @@ HOUSE = Path(__file__).parents[1]
 PAGE = (HOUSE / "docs/mapping-language.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
 PARTS = (
-    "Mapping",
-    "From",
-    "Destination",
-    "Retry",
-    "After",
-    "LetRule",
-    "Route",
-    "Rule",
-    "Block",
-    "Test",
-    "Fragment",
-    "SiteFile",
+    mapping_model.Mapping,
+    mapping_model.From,
+    mapping_model.Destination,
+    mapping_model.Retry,
+    mapping_model.After,
+    mapping_model.LetRule,
+    mapping_model.Route,
+    mapping_model.Rule,
+    mapping_model.Block,
+    mapping_model.Test,
+    mapping_model.Fragment,
+    site_model.SiteFile,
 )
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_word_of_the_language_is_explained(part):
-    words = [field.alias or name for name, field in getattr(mapping_model, part).model_fields.items()]
+    words = [field.alias or name for name, field in part.model_fields.items()]
 
     assert [word for word in words if f"`{word}" not in PAGE and f"{word}:" not in PAGE] == []
 

@@ -22,9 +22,9 @@ from tests.cli.console_script import run
 from transformers import er7
 from transformers.hl7_rules import compile_rules
 from transformers.hl7_validation import Validator
-from transformers.mapping_site import load_site
+from transformers.mapping_site import RESOURCES_FILE, load_site
 from transformers.resource_export import records
-from transformers.resource_file import FILE, check_sync
+from transformers.resource_file import check_sync
 from transformers.resource_mfn import read_messages, write_message
 
 SHIPPED = Path(__file__).parents[1] / "mappings"
@@ -65,13 +65,13 @@ class Sides:
         path.write_text(path.read_text("utf-8").replace("stations:\n", f"stations:\n  {text}\n", 1), "utf-8")
 
     def replace(self, old: str, new: str) -> None:
-        path = self.folder / FILE
+        path = self.folder / RESOURCES_FILE
         text = path.read_text("utf-8")
         assert old in text
         path.write_text(text.replace(old, new), "utf-8")
 
     def truth(self, field: str, side: str) -> None:
-        path = self.folder / FILE
+        path = self.folder / RESOURCES_FILE
         before, after = path.read_text("utf-8").split(f"\n  {field}:", 1)
         path.write_text(f"{before}\n  {field}:" + after.replace("truth: omegaai", f"truth: {side}", 1), "utf-8")
 
@@ -289,7 +289,7 @@ LOCATION = {
 
 @pytest.fixture(scope="module")
 def plan():
-    found, problems = check_sync(SHIPPED / FILE, load_site(SHIPPED, {}))
+    found, problems = check_sync(SHIPPED / RESOURCES_FILE, load_site(SHIPPED, {}))
     assert problems == []
     return dataclasses.replace(found)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from transformers import resource_export, resource_fhir
-from transformers.mapping_site import load_site
+from transformers.mapping_site import RESOURCES_FILE, load_site
 from transformers.resource_compare import compare
-from transformers.resource_file import FILE, check_sync
+from transformers.resource_file import check_sync
 
 SITE = Path(__file__).parents[1] / "mappings"
 WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -27,7 +27,7 @@ HEADER = (
 
 @pytest.fixture(scope="module")
 def plan():
-    plan, problems = check_sync(SITE / FILE, load_site(SITE, {}))
+    plan, problems = check_sync(SITE / RESOURCES_FILE, load_site(SITE, {}))
     assert problems == []
     return plan
 
@@ -327,11 +327,12 @@ def test_what_refers_to_a_resource_is_compared_where_the_file_lists_it(tmp_path,
     """Overbooking is taken from a slot, a device's name, a role: PowerServer says no, the other resource has none."""
     others, path, kind = REFERRING[name]
     site = Path(shutil.copytree(SITE, tmp_path / "mappings"))
-    text = (site / FILE).read_text("utf-8").replace("      Schedule: []\n", f"      Schedule: []\n      {kind}: []\n")
+    rules = (site / RESOURCES_FILE).read_text("utf-8")
+    text = rules.replace("      Schedule: []\n", f"      Schedule: []\n      {kind}: []\n")
     old = "\"extension.where(url = 'urn:omegaai:overbooking').value.ofType(boolean).first()\""
     assert old in text
-    (site / FILE).write_text(text.replace(old, f'"{path}"'), "utf-8")
-    plan, problems = check_sync(site / FILE, load_site(site, {}))
+    (site / RESOURCES_FILE).write_text(text.replace(old, f'"{path}"'), "utf-8")
+    plan, problems = check_sync(site / RESOURCES_FILE, load_site(site, {}))
     services = [service("R", location=[{"reference": "Location/l1"}]), service("S", 2)]
 
     assert problems == []

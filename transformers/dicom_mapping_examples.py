@@ -15,7 +15,7 @@ from transformers.dicom_dataset import decoded
 from transformers.dicom_dictionary import attribute
 from transformers.fhir_to_dicom import compile_plan
 from transformers.form_to_dicom import FormToDicom
-from transformers.mapping_examples import Example
+from transformers.mapping_checked import Example
 from transformers.mapping_explain import Trace
 
 _STEP = re.compile(r"(.+?)(?:\[(\d+)\])?")

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from transformers import fhir_to_fhir_model
 from transformers import mapping_model as common
-from transformers.mapping_model import Label, Text
+from transformers.mapping_words import Label, OpenPart, Part, Text
 
 
-class Destination(BaseModel):
+class Destination(OpenPart):
     """Where data sets go. Further words override the station's settings."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     connector: Label
     station: Label
     object: Text = Field(description="what is made: worklist-item, encapsulated-pdf, or attributes of a sop_class")
@@ -36,7 +35,7 @@ class Destination(BaseModel):
 class DicomMapping(fhir_to_fhir_model.FhirMapping):
     """A channel that reads FHIR and writes DICOM."""
 
-    PARTS: ClassVar[dict[str, type[BaseModel]]] = {
+    PARTS: ClassVar[dict[str, type[Part]]] = {
         **fhir_to_fhir_model.FhirMapping.PARTS, "destinations": Destination
     }  # fmt: skip
 

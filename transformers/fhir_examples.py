@@ -12,7 +12,7 @@ from transformers import er7, fhir_to_fhir, hl7_to_fhir, mapping_attempt
 from transformers.base import Transformed
 from transformers.hl7_mapping_examples import STEP, changed
 from transformers.mapping_attempt import Attempt
-from transformers.mapping_examples import Example
+from transformers.mapping_checked import Example
 from transformers.mapping_explain import Trace
 
 

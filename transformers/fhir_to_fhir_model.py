@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from transformers import hl7_mapping_model as inward
 from transformers import mapping_model as common
-from transformers.mapping_model import Label, LetItem, Name, Part, Paths, Text
+from transformers.mapping_model import LetItem
+from transformers.mapping_words import Label, Name, Part, Paths, Text
 
 
 class Rule(inward.Rule):
@@ -48,7 +49,7 @@ class FhirMapping(Part):
     """A channel that reads FHIR and writes FHIR."""
 
     #: Models of its parts, for what mapping_shape says about unknown words.
-    PARTS: ClassVar[dict[str, type[BaseModel]]] = {
+    PARTS: ClassVar[dict[str, type[Part]]] = {
         "rule": Rule,
         "let rule": common.LetRule,
         "block": Block,

@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from transformers.dicom_mapping_model import DicomMapping
-from transformers.mapping_model import LetItem, Mapping, Part, Text
+from transformers.mapping_model import LetItem, Mapping
+from transformers.mapping_words import Part, Text
 
 #: Keys of `heading:`: the lines above a form, in this order.
 HEADINGS = (

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from transformers import mapping_model as common
-from transformers.mapping_model import Action, Actions, Code, Format, Label, LetItem, Name, Part, Paths, Table, Text
+from transformers.mapping_model import Format, LetItem, Table
+from transformers.mapping_words import Action, Actions, Code, Label, Name, OpenPart, Part, Paths, Text
 
 Condition = Annotated[dict[str, Paths], Field(min_length=1)]
 When = Annotated[
@@ -88,20 +89,18 @@ Target = Annotated[
 ]
 
 
-class From(BaseModel):
+class From(OpenPart):
     """Where messages come from. Further words override the station's settings."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     connector: Label
     station: Label
     hl7: str = Field(default="2.5.1", description="the version whose paths the file names")
     accept: Paths = Field(description="the messages for this channel, such as SIU^S12; all of one structure")
 
 
-class Destination(BaseModel):
+class Destination(OpenPart):
     """A FHIR server. Further words override the station's settings."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     connector: Label
     station: Label
     resource: Text = Field(description="type of the resource that is written, such as Appointment")
@@ -136,7 +135,7 @@ class Hl7Mapping(Part):
     """A channel that reads HL7 and writes FHIR."""
 
     #: Models of its parts, for what mapping_shape says about unknown words.
-    PARTS: ClassVar[dict[str, type[BaseModel]]] = {
+    PARTS: ClassVar[dict[str, type[Part]]] = {
         "rule": Rule,
         "let rule": common.LetRule,
         "block": Block,

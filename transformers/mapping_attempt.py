@@ -11,7 +11,8 @@ from typing import Any
 
 from messages.problem import Problem, Problems
 from transformers.base import Filtered, Given, Transformed, Transformer
-from transformers.mapping_examples import Example, change
+from transformers.mapping_checked import Example
+from transformers.mapping_examples import change
 from transformers.mapping_explain import Trace
 from transformers.mapping_follow import follow
 

@@ -5,36 +5,18 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from messages.problem import Place
 from transformers import hl7_tables
 from transformers.hl7_path import parse
+from transformers.mapping_checked import Example
 from transformers.mapping_desk import Desk, Where
 from transformers.mapping_file import did_you_mean, safe_name
 from transformers.mapping_model import Mapping, Test
 
 #: Words of `expect:` beside HL7 paths.
 WORDS = ("error", "refused", "filtered", "message", "action")
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A test of a mapping, ready to be run."""
-
-    name: str
-    place: Place
-    given: str
-    now: datetime | None
-    known: bool
-    #: What the rules of the mapping's kind say.
-    values: dict[str, str]
-    destination: str | None
-    #: JSON Pointer -> new value; None removes.
-    change: dict[str, Any]
-    expect: dict[str, str]
 
 
 def examples(desk: Desk, mapping: Any) -> Iterator[Example]:

@@ -26,58 +26,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    WithJsonSchema,
-)
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from transformers.site_model import Alerts, Declared, Doctor, Schedule
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9_]*$")]
-#: Names of channels, destinations and stations.
-Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-Action = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
-Text = Annotated[str, StringConstraints(min_length=1)]
-
-
-def _list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _or_several(one: dict[str, Any]) -> WithJsonSchema:
-    """Say to editors that a single text may stand for a list of one."""
-    return WithJsonSchema({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
-
-
-Paths = Annotated[
-    list[Text], BeforeValidator(_list), Field(min_length=1), _or_several({"type": "string", "minLength": 1})
-]
-Actions = Annotated[
-    list[Action], BeforeValidator(_list), Field(min_length=1), _or_several({"type": "string", "minLength": 1})
-]
-
-
-class Part(BaseModel):
-    """A part of a mapping file: a word that is not in it is a mistake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from transformers.mapping_words import Action, Code, Label, Name, OpenPart, Part, Paths, Text
 
 
 def _format(value: Any) -> Any:
     return {"format": value} if isinstance(value, str) else value
 
 
-class FormatUse(BaseModel):
+class FormatUse(OpenPart):
     """`as: timestamp`, or `as: { format: minutes, minimum: 15 }` with the format's own options."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     format: Text
 
 
@@ -179,10 +139,9 @@ LetItem = Annotated[
 ]
 
 
-class From(BaseModel):
+class From(OpenPart):
     """Where messages come from. Further words override the station's settings."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     connector: Label
     station: Label | None = Field(default=None, description="of site.yaml; outcomes of a channel come from no station")
     accept: Text | None = Field(default=None, description="FHIRPath; false: not for this channel")
@@ -225,10 +184,9 @@ Wait = Annotated[
 ]
 
 
-class Destination(BaseModel):
+class Destination(OpenPart):
     """Where messages go. Further words override the station's settings."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     connector: Label
     station: Label
     hl7: str = "2.5.1"
@@ -274,6 +232,19 @@ class Test(Part):
 class Mapping(Part):
     """A channel: where messages come from, what they become, where they go, and its tests."""
 
+    #: The first three are pydantic's names for what a rule, a named value or a block may be.
+    PARTS: ClassVar[dict[str, type[Part]]] = {
+        "rule": Rule,
+        "let rule": LetRule,
+        "block": Block,
+        "from": From,
+        "destinations": Destination,
+        "retry": Retry,
+        "after": After,
+        "route": Route,
+        "tests": Test,
+    }
+
     version: Literal["1"]
     channel: Label
     title: Text
@@ -286,12 +257,12 @@ class Mapping(Part):
     destinations: dict[Label, Destination] = Field(min_length=1)
     order: Paths | None = None
     about: Text | None = None
-    let: dict[Name, LetItem] = {}
-    index: dict[Name, Text] = {}
+    let: dict[Name, LetItem] = Field(default={})
+    index: dict[Name, Text] = Field(default={})
     facts: dict[Name, Paths] = Field(default={}, description="where the rules of its kind find what they look at")
     route: list[Route] = Field(min_length=1)
     map: dict[str, Target] | None = None
-    tests: list[Test] = []
+    tests: list[Test] = Field(default=[])
 
 
 class Fragment(Part):
@@ -302,68 +273,3 @@ class Fragment(Part):
     needs: list[Name] = Field(default=[], description="names of let: that its lines use")
     message: Text | dict[str, str] | None = Field(default=None, description="of a profile: MSH-9, for each action")
     map: dict[str, Any] = Field(min_length=1)
-
-
-class SignIn(Part):
-    """The identity provider with which people sign in to the status page (OpenID Connect)."""
-
-    authority: Text | None = Field(default=None, description="Azure AD B2C or Entra External ID: https://HOST/TENANT…")
-    oidc_authority: Text | None = Field(default=None, description="any OpenID provider, by its issuer")
-    client_id: Text
-    client_secret: Text | None = Field(default=None, description="${secret:NAME}; without it PKCE alone protects")
-    secrets_folder: Text | None = None
-    ca_file: Text | None = Field(default=None, description="PEM file of the authorities to trust")
-    roles_claim: Text = Field(default="roles", description="claim of the ID token that holds the roles")
-    roles: dict[str, Literal["viewer", "operator", "analyst", "admin"]] = Field(min_length=1)
-    bodies: list[Text] = Field(default=[], description="values of the claim that bring the right to read messages")
-    name_claim: Text = "preferred_username"
-
-
-class Console(Part):
-    """Where the console listens, and how people get in."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8090, ge=0, le=65535)
-    address: Text | None = Field(default=None, description="https:// address of a proxy by which browsers reach it")
-    proxy: Text | None = Field(default=None, description="network address of that proxy, which says who asks")
-    sign_in: SignIn | None = None
-
-
-class SiteName(Part):
-    """The site itself."""
-
-    name: Text
-    time_zone: Text
-
-
-class Retention(Part):
-    """How long messages are kept once they are at rest. A resend is recognised as long as its message is kept."""
-
-    days: int = Field(default=30, ge=7, le=3660)
-
-
-class SiteFile(Part):
-    """site.yaml: what is different at each site."""
-
-    PARTS: ClassVar[dict[str, type[BaseModel]]] = {
-        "site": SiteName,
-        "console": Console,
-        "retention": Retention,
-        "schedule": Schedule,
-        "declared": Declared,
-        "doctor": Doctor,
-        "alerts": Alerts,
-    }
-
-    version: Annotated[Literal["1"], BeforeValidator(str)]
-    site: SiteName
-    data: Text = "data"
-    console: Console = Console()
-    retention: Retention = Retention()
-    stations: dict[Label, dict[str, Any]] = {}
-    dicom: dict[str, Any] | None = Field(default=None, description="the door for DICOM; without it none is opened")
-    values: dict[str, Any] = {}
-    schedule: Schedule = Schedule()
-    declared: dict[str, Declared] = {}
-    doctor: Doctor = Doctor()
-    alerts: Alerts | None = Field(default=None, description="when people are told, and how; without it nobody is")

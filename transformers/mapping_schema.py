@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from transformers import fhir_to_hl7
 from transformers.dicom_formats import DICOM_FORMATS
 from transformers.fhir_formats import FHIR_FORMATS
 from transformers.formats import FORMATS
-from transformers.mapping_check import DIRECTIONS
-from transformers.mapping_model import Fragment, SiteFile
+from transformers.mapping_check import DIRECTIONS, USUAL
+from transformers.mapping_model import Fragment
 from transformers.resource_model import SyncFile
+from transformers.site_model import SiteFile
 
 #: Kinds of file. A mapping's words depend on its transformer.
 KINDS = ("mapping", "fragment", "site", "resource-sync")
@@ -44,9 +44,9 @@ def _by_transformer() -> dict[str, Any]:
     ways, found = models_json_schema(
         [(model, "validation") for model in models.values()], by_alias=True, ref_template="#/definitions/{model}"
     )
-    schema: dict[str, Any] = ways[models[fhir_to_hl7.KIND], "validation"]
+    schema: dict[str, Any] = ways[models[USUAL], "validation"]
     for name, model in models.items():
-        if name != fhir_to_hl7.KIND:
+        if name != USUAL:
             named = {"properties": {"transformer": {"const": name}}, "required": ["transformer"]}
             schema = {"if": named, "then": ways[model, "validation"], "else": schema}
     return {"title": "Mapping", "type": "object", "definitions": found["$defs"], **schema}

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from messages.problem import Problem
-from transformers import mapping_model as model
 from transformers.mapping_file import Document, Steps, did_you_mean
-
-#: What pydantic writes into the way to a mistake where a part may be one of several kinds.
-_TAGS: dict[str, type[BaseModel] | None] = {
-    "rule": model.Rule,
-    "let rule": model.LetRule,
-    "block": model.Block,
-    "blocks": None,
-    "actions": None,
-    "text": None,
-    "condition": None,
-    "[key]": None,
-}
-_PARTS: dict[str, type[BaseModel]] = {
-    "from": model.From,
-    "destinations": model.Destination,
-    "retry": model.Retry,
-    "after": model.After,
-    "route": model.Route,
-    "tests": model.Test,
-    "site": model.SiteName,
-    "console": model.Console,
-}
+from transformers.mapping_words import Part
 
 #: pydantic's error types: our sentence, filled with the error's own values, and what to do.
 _SENTENCES: dict[str, tuple[str, str | None]] = {
@@ -66,7 +44,7 @@ _PATTERNS: dict[str, str] = {
 }
 
 
-def read(document: Document, kind: type[BaseModel], data: Any) -> tuple[BaseModel | None, list[Problem], set[Steps]]:
+def read(document: Document, kind: type[Part], data: Any) -> tuple[Part | None, list[Problem], set[Steps]]:
     """Return the model, all problems of its shape, and the paths that were left out to go on checking the rest.
 
     None instead of a model when what is left is not enough to go on with.
@@ -139,7 +117,7 @@ def _harmless(line: Any) -> dict[str, str]:
     return {"when": "false", "do": action} if isinstance(action, str) else {"when": "false", "filter": "-"}
 
 
-def _problem(document: Document, kind: type[BaseModel], detail: ErrorDetails) -> Problem:
+def _problem(document: Document, kind: type[Part], detail: ErrorDetails) -> Problem:
     steps = detail["loc"]
     way = _way(document, steps)
     if detail["type"] == "extra_forbidden":
@@ -162,22 +140,15 @@ def _problem(document: Document, kind: type[BaseModel], detail: ErrorDetails) ->
     return Problem(code="E022", text=f"{of_what}{text}", hint=advice, place=document.place(way))
 
 
-def _part(kind: type[BaseModel], steps: Sequence[str | int]) -> type[BaseModel]:
+def _part(kind: type[Part], steps: Sequence[str | int]) -> type[Part]:
     """Return the model of the part in which the last step stands."""
-    parts: Mapping[str, type[BaseModel]] | None = vars(kind).get("PARTS")
-    if parts is not None:
-        return next((parts[str(step)] for step in reversed(steps[:-1]) if str(step) in parts), kind)
-    for step in reversed(steps[:-1]):
-        part = _TAGS.get(str(step)) or _PARTS.get(str(step))
-        if part is not None and (kind is model.Mapping or part in (model.SiteName, model.Console)):
-            return part
-    return kind
+    return next((kind.PARTS[str(step)] for step in reversed(steps[:-1]) if str(step) in kind.PARTS), kind)
 
 
-def _words(kind: type[BaseModel], steps: Sequence[str | int]) -> list[str]:
+def _words(kind: type[Part], steps: Sequence[str | int]) -> list[str]:
     return [field.alias or name for name, field in _part(kind, steps).model_fields.items()]
 
 
-def _help(part: type[BaseModel], word: str) -> str | None:
+def _help(part: type[Part], word: str) -> str | None:
     descriptions = {field.alias or name: field.description for name, field in part.model_fields.items()}
     return descriptions.get(word)

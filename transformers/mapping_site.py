@@ -16,10 +16,14 @@ from messages.problem import Place, Problem, Problems
 from transformers import mapping_shape
 from transformers.base import KindWords
 from transformers.mapping_file import Document, Steps, load, scalar
-from transformers.mapping_model import SiteFile
-from transformers.site_model import Alerts, Declared, Doctor, Schedule
+from transformers.site_model import Alerts, Declared, Doctor, Schedule, SiteFile
 
 _REFERENCE = re.compile(r"\$\{(?P<secret>secret:)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<default>[^}]*))?\}")
+
+#: Of a site that has it: how the bookable resources of both sides are compared.
+RESOURCES_FILE = "resource-sync.yaml"
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Kinds = Mapping[str, Mapping[str, KindWords]]
 
@@ -115,6 +119,15 @@ def is_zone(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return bool(name)
+
+
+def seconds(text: str) -> float:
+    """Return a time as analysts write it in seconds.
+
+    >>> seconds("15m"), seconds("7d")
+    (900.0, 604800.0)
+    """
+    return float(int(text[:-1]) * _SECONDS[text[-1]])
 
 
 def is_secret(value: object) -> bool:

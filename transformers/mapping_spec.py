@@ -23,7 +23,7 @@ from transformers import (
     hl7_to_fhir,
     mapping_fragments,
 )
-from transformers.mapping_check import Checked
+from transformers.mapping_checked import Checked
 from transformers.mapping_coverage import Coverage, coverage
 from transformers.mapping_file import Document, load
 from transformers.mapping_spec_model import Event, Line, Specification, Words, condition, spoken

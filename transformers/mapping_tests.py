@@ -28,8 +28,8 @@ from transformers.base import Filtered, Given, Transformed
 from transformers.fhir_to_hl7 import FhirToHl7, compile_plan
 from transformers.form_to_hl7 import FormToHl7
 from transformers.hl7_path import HL7Path, parse
-from transformers.mapping_check import Checked
-from transformers.mapping_examples import WORDS, Example, change
+from transformers.mapping_checked import Checked, Example
+from transformers.mapping_examples import WORDS, change
 from transformers.mapping_explain import Trace
 from transformers.mapping_follow import follow
 

@@ -18,17 +18,14 @@ from transformers.fhir_path_types import check
 from transformers.mapping_desk import Desk, Where
 from transformers.mapping_file import did_you_mean, load
 from transformers.mapping_paths import parsed
-from transformers.mapping_site import Site
+from transformers.mapping_site import RESOURCES_FILE, Site, seconds
 from transformers.resource_compare import FieldRule, Rules
 from transformers.resource_model import SyncField, SyncFile
 
-#: The file's name in a site's folder.
-FILE = "resource-sync.yaml"
 #: Categories that no field makes.
 OF_THE_WHOLE = (
     "MISSING_IN_PS", "MISSING_IN_OAI", "NAME_CASE", "NAME_SPACE", "NAME_UNICODE", "DUPLICATE", "UNMAPPED_FACILITY",
 )  # fmt: skip
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 #: `LOC-2`, `LOC-1.4`, `LDP-10`, or a characteristic by its code: `LCH.DUR`.
 _MFN = re.compile(r"(?:LOC|LDP|MFE)-[1-9][0-9]*(?:\.[1-9][0-9]*)?|LCH\.[A-Z0-9]+")
 #: What refers to a service, by the names that expressions use.
@@ -96,7 +93,7 @@ def read_plan(site: Site) -> SyncPlan | None:
     Raises:
         Problems: all that is wrong with it.
     """
-    path = site.folder / FILE
+    path = site.folder / RESOURCES_FILE
     if not path.exists():
         return None
     plan, problems = check_sync(path, site)
@@ -117,15 +114,6 @@ def check_sync(path: Path, site: Site) -> tuple[SyncPlan | None, list[Problem]]:
         return None, desk.problems
     plan = _Check(desk, file).plan()
     return (None if desk.problems else plan), desk.problems
-
-
-def seconds(text: str) -> float:
-    """Return a time of the file in seconds.
-
-    >>> seconds("15m"), seconds("7d")
-    (900.0, 604800.0)
-    """
-    return float(int(text[:-1]) * _SECONDS[text[-1]])
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from transformers.mapping_model import Label, Name, Part, Paths, Text
+from transformers.mapping_words import Label, Name, Part, Paths, Text
 
 Time = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$")]
 SideName = Literal["omegaai", "powerserver"]

@@ -1,29 +1,26 @@
-"""Words of site.yaml about looking after the site: what runs by the clock, what is declared, what the doctor may do."""
+"""The words of site.yaml, as pydantic models."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
-Text = Annotated[str, StringConstraints(min_length=1)]
+from transformers.mapping_words import Label, Part, Text
+
 Day = Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
 #: A time such as `15m`, or `off`.
 Every = Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]*(s|m|h|d)|off)$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Schedule(_Part):
+class Schedule(Part):
     """What the running host does by the clock."""
 
     resources: Every = Field(default="15m", description="compare the bookable resources (resource-sync.yaml)")
     doctor: Every = Field(default="1h", description="run all checks of plugin-host doctor")
 
 
-class Declared(_Part):
+class Declared(Part):
     """A fact that nobody can measure from here: who says so, and since when."""
 
     value: Any
@@ -32,7 +29,7 @@ class Declared(_Part):
     note: Text | None = None
 
 
-class Doctor(_Part):
+class Doctor(Part):
     """What plugin-host doctor may do, and from when on it warns."""
 
     test_message: list[Text] = Field(default=[], description="MLLP stations that may be sent a test message")
@@ -48,22 +45,22 @@ WeekDay = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Secret = Annotated[str, StringConstraints(pattern=r"^\$\{secret:[A-Za-z_][A-Za-z0-9_]*\}$")]
 
 
-class WorkingHours(_Part):
+class WorkingHours(Part):
     """When messages are expected, in the site's time zone."""
 
-    days: list[WeekDay] = ["mon", "tue", "wed", "thu", "fri"]
+    days: list[WeekDay] = Field(default=["mon", "tue", "wed", "thu", "fri"])
     begin: Clock = "07:00"
     end: Clock = "19:00"
 
 
-class Quiet(_Part):
+class Quiet(Part):
     """When only blockers are told; the rest is told afterwards, where it is not over by then."""
 
     begin: Clock = "22:00"
     end: Clock = "06:00"
 
 
-class Mail(_Part):
+class Mail(Part):
     """Whom alerts are sent to by e-mail, and by which server (SMTP, RFC 5321)."""
 
     host: Text
@@ -76,7 +73,7 @@ class Mail(_Part):
     ca_file: Text | None = Field(default=None, description="PEM file of the authorities to trust")
 
 
-class Webhook(_Part):
+class Webhook(Part):
     """Where alerts are posted as JSON."""
 
     url: Annotated[str, StringConstraints(pattern=r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^\s?#@]+$")]
@@ -84,7 +81,7 @@ class Webhook(_Part):
     ca_file: Text | None = Field(default=None, description="PEM file of the authorities to trust")
 
 
-class Alerts(_Part):
+class Alerts(Part):
     """When people are told, and how. What the doctor and the comparison of resources find is told, too."""
 
     every: Every = Field(default="1m", description="how often the channels are looked at")
@@ -98,3 +95,68 @@ class Alerts(_Part):
     email: Mail | None = None
     webhook: Webhook | None = None
     secrets_folder: Text | None = Field(default=None, description="folder with the files of ${secret:…}")
+
+
+class SignIn(Part):
+    """The identity provider with which people sign in to the status page (OpenID Connect)."""
+
+    authority: Text | None = Field(default=None, description="Azure AD B2C or Entra External ID: https://HOST/TENANT…")
+    oidc_authority: Text | None = Field(default=None, description="any OpenID provider, by its issuer")
+    client_id: Text
+    client_secret: Text | None = Field(default=None, description="${secret:NAME}; without it PKCE alone protects")
+    secrets_folder: Text | None = None
+    ca_file: Text | None = Field(default=None, description="PEM file of the authorities to trust")
+    roles_claim: Text = Field(default="roles", description="claim of the ID token that holds the roles")
+    roles: dict[str, Literal["viewer", "operator", "analyst", "admin"]] = Field(min_length=1)
+    bodies: list[Text] = Field(default=[], description="values of the claim that bring the right to read messages")
+    name_claim: Text = "preferred_username"
+
+
+class Console(Part):
+    """Where the console listens, and how people get in."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8090, ge=0, le=65535)
+    address: Text | None = Field(default=None, description="https:// address of a proxy by which browsers reach it")
+    proxy: Text | None = Field(default=None, description="network address of that proxy, which says who asks")
+    sign_in: SignIn | None = None
+
+
+class SiteName(Part):
+    """The site itself."""
+
+    name: Text
+    time_zone: Text
+
+
+class Retention(Part):
+    """How long messages are kept once they are at rest. A resend is recognised as long as its message is kept."""
+
+    days: int = Field(default=30, ge=7, le=3660)
+
+
+class SiteFile(Part):
+    """site.yaml: what is different at each site."""
+
+    PARTS: ClassVar[dict[str, type[Part]]] = {
+        "site": SiteName,
+        "console": Console,
+        "retention": Retention,
+        "schedule": Schedule,
+        "declared": Declared,
+        "doctor": Doctor,
+        "alerts": Alerts,
+    }
+
+    version: Annotated[Literal["1"], BeforeValidator(str)]
+    site: SiteName
+    data: Text = "data"
+    console: Console = Console()
+    retention: Retention = Retention()
+    stations: dict[Label, dict[str, Any]] = Field(default={})
+    dicom: dict[str, Any] | None = Field(default=None, description="the door for DICOM; without it none is opened")
+    values: dict[str, Any] = Field(default={})
+    schedule: Schedule = Schedule()
+    declared: dict[str, Declared] = Field(default={})
+    doctor: Doctor = Doctor()
+    alerts: Alerts | None = Field(default=None, description="when people are told, and how; without it nobody is")

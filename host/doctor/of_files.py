@@ -13,8 +13,8 @@ from connectors.secret import read_secret
 from host.doctor.check import Examined, Told, bad, doubtful, good, unknown
 from messages.problem import Problems
 from store.connection import KEY_FILE
-from transformers.mapping_site import is_secret
-from transformers.resource_file import FILE, read_plan
+from transformers.mapping_site import RESOURCES_FILE, is_secret
+from transformers.resource_file import read_plan
 
 #: The priority that PowerServer must have, letter by letter. Source: vendor's page "Power Server - Blume Integration".
 PRIORITY = "SCHEDULED STATUS"
@@ -34,9 +34,10 @@ def mappings(examined: Examined) -> Iterable[Told]:
 
 def resource_file(examined: Examined) -> Iterable[Told]:
     """resource-sync.yaml is fit."""
-    if not (examined.site.folder / FILE).exists():
+    if not (examined.site.folder / RESOURCES_FILE).exists():
         yield unknown(
-            f"the site has no {FILE}: its bookable resources are not compared", f"plugin-host init has {FILE}"
+            f"the site has no {RESOURCES_FILE}: its bookable resources are not compared",
+            f"plugin-host init has {RESOURCES_FILE}",
         )
         return
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from host.doctor.check import Examined, Told, bad, doubtful, good, unknown
 from messages.resource import NAMES
 from store import drift
-from transformers.resource_file import seconds
+from transformers.mapping_site import seconds
 
 #: Times its period after which a comparison is late.
 LATE = 3
