@@ -73,7 +73,10 @@ def fill(folder: Path, channels: int, messages: int) -> None:
     for row in rows:
         mine = (row.destinations[0].number, messages // channels)
         link.execute("INSERT INTO level VALUES (?, 'SENT', ?)", mine)
-        link.executemany("INSERT INTO flow VALUES (?, ?, 'SENT', ?)", [(hour - h, mine[0], 100) for h in range(24)])
+        # The hours differ, so that the picture of a day is as large as a real one.
+        flows = [(hour - h, mine[0], status, 7919 * (h + mine[0]) % 100)
+                 for h in range(24) for status in ("RECEIVED", "SENT")]  # fmt: skip
+        link.executemany("INSERT INTO flow VALUES (?, ?, ?, ?)", flows)
     store.close()
 
 

@@ -20,7 +20,7 @@ from console.access import who
 from console.desk import desk
 from messages.audit import Outcome
 from messages.job_states import FAILED, OPEN, State
-from store import audit, job_parts, jobs
+from store import audit, job_parts, job_results, jobs
 
 LIMIT = 50
 
@@ -56,6 +56,7 @@ PROOFS: dict[str, LazyString] = {
     "commitment": _l("storage commitment"),
     "instances": _l("every instance seen in the target's list"),
     "counts": _l("the target's number of instances"),
+    "accepted": _l("every laboratory result accepted by its destination"),
 }
 
 RECIPIENTS: dict[str, LazyString] = {
@@ -93,6 +94,8 @@ class One:
     job: jobs.Job
     history: list[jobs.JobEvent]
     tally: dict[str, int]
+    #: Laboratory results, by how far they are.
+    results: dict[str, int]
     recipients: list[job_parts.Recipient]
     commitments: list[job_parts.Commitment]
     acts: list[JobAct]
@@ -143,6 +146,7 @@ def one(number: int, kind: str | None) -> One:
             abort(HTTPStatus.NOT_FOUND, _("There is none of this number."))
         view = One(
             job=job, history=jobs.history(connection, number), tally=job_parts.tally(connection, number),
+            results=job_results.tally(connection, number),
             recipients=job_parts.recipients(connection, number), acts=allowed_acts(job),
             commitments=job_parts.commitments(connection, number), of=_blueprint(kind),
         )  # fmt: skip
@@ -167,7 +171,7 @@ def one_json(number: int, kind: str | None) -> dict[str, Any]:
     ]
     return {
         **_json(view.job), "history": [asdict(line) for line in view.history], "instances": view.tally,
-        "recipients": recipients, "allowed": view.acts,
+        "results": view.results, "recipients": recipients, "allowed": view.acts,
     }  # fmt: skip
 
 

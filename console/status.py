@@ -219,18 +219,23 @@ def _level(levels: Mapping[str, int], statuses: frozenset[Status]) -> int:
 
 
 def sparkline(hours: Sequence[int]) -> str:
-    """Return the points of a polyline in a box of 115 by 24: one value in 5, the highest at the top.
+    """Return the points of a polyline in a box of 92 by 24 for 24 values: one value in 4, the highest at the top.
 
-    It begins and ends below and beside the box, so that its fill is the area and its stroke the line.
+    It begins and ends below and beside the box, so that its fill is the area and its stroke the line. A point between
+    two of its height is left out.
 
-    >>> sparkline([0, 2, 1])
-    '-3,27 -3,22 0,22 5,2 10,12 13,12 13,27'
+    >>> sparkline([0, 2, 1]), sparkline([7, 7, 7, 7])
+    ('-3,27 -3,22 0,22 4,2 8,12 11,12 11,27', '-3,27 -3,2 15,2 15,27')
     """
     top = max(hours, default=0) or 1
-    points = [(5 * i, 22 - round(value / top * 20)) for i, value in enumerate(hours)] or [(0, 22)]
-    (first, begin), (last, end) = points[0], points[-1]
-    outside = [(first - 3, 27), (first - 3, begin)], [(last + 3, end), (last + 3, 27)]
-    return " ".join(f"{x},{y}" for x, y in (*outside[0], *points, *outside[1]))
+    heights = [22 - round(value / top * 20) for value in hours] or [22]
+    right = 4 * len(heights) - 1
+    points = [(-3, heights[0]), *((4 * i, y) for i, y in enumerate(heights)), (right, heights[-1])]
+    needed = [
+        (x, y) for i, (x, y) in enumerate(points)
+        if i in {0, len(points) - 1} or not points[i - 1][1] == y == points[i + 1][1]
+    ]  # fmt: skip
+    return " ".join(f"{x},{y}" for x, y in ((-3, 27), *needed, (right, 27)))
 
 
 def ago(seconds: float) -> str:

@@ -8,15 +8,29 @@ function announce(words) {
 }
 
 function changesOfState(before, after) {
-  const known = new Map([...before.querySelectorAll("tr[data-state]")].map((row) => [row.id, row.dataset.state]));
-  return [...after.querySelectorAll("tr[data-state]")]
-    .filter((row) => known.has(row.id) && known.get(row.id) !== row.dataset.state)
-    .map((row) => `${row.dataset.title}: ${row.dataset.state}`);
+  const rows = (page) => [...page.querySelectorAll("#channels tr[id]")];
+  const state = (row) => row.querySelector(".st").textContent;
+  const known = new Map(rows(before).map((row) => [row.id, state(row)]));
+  return rows(after)
+    .filter((row) => known.has(row.id) && known.get(row.id) !== state(row))
+    .map((row) => `${row.querySelector("th a").textContent}: ${state(row)}`);
 }
 
 function isInUse(part) {
-  // Nothing may move under a hand: an open card, a pointer over the buttons, a selection.
-  return part.querySelector("details[open], .act:hover") !== null || !getSelection().isCollapsed;
+  // Nothing may move under a hand: an open part or card, a pointer over the buttons, a selection.
+  const held = part.querySelector("details[open], .act:hover") ?? document.querySelector("dialog[open]");
+  return held !== null || !getSelection().isCollapsed;
+}
+
+// What gives the focus back once a part was replaced: to the same id, or to the same cell of the same row.
+function focusOf(part) {
+  const at = document.activeElement;
+  if (!part.contains(at)) return () => {};
+  const { id } = at, row = at.closest("tr[id]")?.id, cell = at.closest("td, th")?.cellIndex;
+  return () => {
+    const again = id ? document.getElementById(id) : document.getElementById(row)?.cells[cell]?.querySelector("a, button");
+    again?.focus({ preventScroll: true });
+  };
 }
 
 function putInPlace(fresh) {
@@ -24,9 +38,9 @@ function putInPlace(fresh) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(part.id);
     if (!next || next.innerHTML === part.innerHTML || isInUse(part)) continue;
-    const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+    const focusAgain = focusOf(part);
     part.replaceChildren(...document.importNode(next, true).childNodes);
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    focusAgain();
   }
   document.getElementById("updated").replaceChildren(...document.importNode(fresh.getElementById("updated"), true).childNodes);
   announce(said);
@@ -73,17 +87,29 @@ function keepFresh(seconds) {
 
 if (document.body.dataset.refresh) keepFresh(Number(document.body.dataset.refresh));
 
-// A card closes with Escape, or when something else is used.
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const card of document.querySelectorAll("details.ask[open]")) {
-    card.open = false;
-    card.querySelector("summary").focus();
-  }
-});
-document.addEventListener("click", (event) => {
-  for (const card of document.querySelectorAll("details.ask[open]")) if (!card.contains(event.target)) card.open = false;
-});
+// -- the card of the channels page: one for all rows; without this file the link leads to the channel's own page ----
+
+const halt = document.getElementById("halt");
+
+function askWhetherToHalt(link) {
+  halt.querySelector("form").action = `${new URL(link.href).pathname}/state`;
+  halt.querySelector("h2").textContent = link.getAttribute("aria-label");
+  const stopOnly = "stopOnly" in link.dataset;
+  for (const part of halt.querySelectorAll(".pausing")) part.hidden = stopOnly;
+  for (const part of halt.querySelectorAll(".stopping")) part.hidden = !stopOnly;
+  halt.showModal();
+  halt.querySelector("[name=reason]").focus();
+}
+
+if (halt) {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a.halt");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    askWhetherToHalt(link);
+  });
+  halt.querySelector(".leave").addEventListener("click", () => halt.close());
+}
 
 // -- keys: / finds, j and k move through rows, ? lists the keys, F1 is the help of this page ------------------------
 

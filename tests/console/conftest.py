@@ -10,7 +10,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType
 
+import flask
+import jinja2
 import orjson
 import pytest
 
@@ -171,6 +174,26 @@ def _fill_messages(site: Site) -> None:
         content_type="application/fhir+json", body=BUNDLE,
     )  # fmt: skip
     wait(site.store.refuse(refusal))
+
+
+class Compiled(jinja2.BytecodeCache):
+    """Templates that were compiled once, for all apps of a run: each test has an app of its own."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket) -> None:
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket) -> None:
+        self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _templates_are_compiled_once():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flask.Flask, "jinja_options", {"bytecode_cache": Compiled()})
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 ARTEFACTS = ROOT / "test-artefacts"
+AXE = Axe().axe_script
 
 assert CHROMIUM, "the browser tests need Chromium: apt-get install chromium fonts-dejavu-core"
 
@@ -117,14 +118,19 @@ def page(request, chromium, address):
 
 def show(page, name: str) -> Path:
     ARTEFACTS.mkdir(exist_ok=True)
-    path = ARTEFACTS / f"{name}.png"
-    page.screenshot(path=path, full_page=True)
+    path = ARTEFACTS / f"{name}.jpg"
+    page.screenshot(path=path, full_page=True, type="jpeg", quality=80)
     return path
 
 
+#: Only what is wrong comes back from the browser: what is right is most of it.
+VIOLATIONS = """async () => (await axe.run({resultTypes: ["violations"], preload: false})).violations.map(
+    ({id, help, nodes}) => ({id, help, at: nodes.map((node) => [node.target.join(" "), node.failureSummary])}))"""
+
+
 def assert_accessible(page) -> None:
-    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False})
-    assert found.violations_count == 0, found.generate_report()
+    page.evaluate(AXE)
+    assert page.evaluate(VIOLATIONS) == []
 
 
 @pytest.mark.parametrize(("page", "scheme"), [("en", "light"), ("pt-BR", "dark")], indirect=["page"])
@@ -164,7 +170,7 @@ def test_no_page_has_an_accessibility_violation(page, site, scheme):
         summary.click()
     assert_accessible(page)
     page.goto("/")
-    page.locator("#ask-1").click()
+    page.locator("#channel-1 .halt").click()
     show(page, f"card-{scheme}")
     assert_accessible(page)
 
@@ -180,18 +186,11 @@ def test_a_narrow_page_does_not_scroll_sideways(page, site, width):
 
 def test_a_channel_is_stopped_by_keyboard_alone(page, site):
     page.goto("/")
-    for _ in range(80):
-        page.keyboard.press("Tab")
-        if (page.evaluate("document.activeElement.getAttribute('aria-label')") or "").startswith(
-            "Stop or pause: Blume"
-        ):
-            break
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
+    tab_to(page, "Stop or pause: Blume appointment → PowerServer", by="ariaLabel")
+    press(page, "Enter")
+    expect(page.get_by_role("dialog")).to_have_accessible_name("Stop or pause: Blume appointment → PowerServer")
     page.keyboard.type("the scanner is down")
-    for _ in range(2):
-        page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
+    press(page, "Tab", "Tab", "Enter")
 
     expect(page.get_by_text("Blume appointment → PowerServer is now stopped.")).to_be_visible()
     expect(page.locator("#channel-1")).to_contain_text("“the scanner is down”")
@@ -200,29 +199,40 @@ def test_a_channel_is_stopped_by_keyboard_alone(page, site):
 
 def test_escape_closes_the_card_and_gives_the_focus_back(page):
     page.goto("/")
-    page.locator("#ask-1").press("Enter")
-    page.locator("#reason-1").press("Escape")
+    page.locator("#channel-1 .halt").press("Enter")
+    page.locator("#halt-reason").press("Escape")
 
-    expect(page.locator("#ask-1")).to_be_focused()
-    expect(page.locator("#reason-1")).to_be_hidden()
+    expect(page.locator("#channel-1 .halt")).to_be_focused()
+    expect(page.locator("#halt-reason")).to_be_hidden()
+
+
+def test_of_a_paused_channel_the_card_offers_to_stop_it_only(page, site):
+    page.goto("/")
+    page.get_by_role("link", name="Stop: Healthcare resource sync").click()
+    card = page.get_by_role("dialog")
+
+    expect(card.get_by_role("button")).to_have_text(["Stop", "Leave it as it is"])
+    card.get_by_role("button", name="Leave it as it is").click()
+    expect(card).to_be_hidden()
+    assert site.channel("resource-sync").state == "paused"
 
 
 def test_a_change_of_state_appears_by_itself_is_announced_and_the_focus_stays(page, site):
     page.goto("/")
-    page.locator("#name-1").focus()
+    page.locator("#channel-1 th a").focus()
     site.line("blume-appointment", "powerserver", "unreachable", "ConnectionRefusedError; next try in 2 s")
 
     expect(page.locator("#channel-1")).to_contain_text("Unreachable")
     expect(page.locator("#said")).to_have_text("Blume appointment → PowerServer: Unreachable")
-    expect(page.locator("#name-1")).to_be_focused()
+    expect(page.locator("#channel-1 th a")).to_be_focused()
 
 
 def test_updates_can_be_paused(page, site):
     page.goto("/")
     page.get_by_role("button", name="Pause updates").click()
     site.line("blume-appointment", "powerserver", "failed")
-    with pytest.raises(AssertionError):
-        expect(page.locator("#channel-1")).to_contain_text("Failed", timeout=4_000)
+    page.wait_for_timeout(3_200)  # the page would have renewed itself after three seconds
+    expect(page.locator("#channel-1")).not_to_contain_text("Failed")
     page.get_by_role("button", name="Resume updates").click()
 
     expect(page.locator("#channel-1")).to_contain_text("Failed")
@@ -283,11 +293,13 @@ def test_all_works_without_javascript(chromium, address, site):
     context = chromium.new_context(base_url=address, java_script_enabled=False)
     page = context.new_page()
     page.goto("/")
-    page.locator("#ask-1").click()
-    page.locator("#reason-1").fill("no script")
-    page.locator("#paused-1").click()
-    expect(page.locator("#channel-1")).to_contain_text("“no script”")
-    page.locator("#started-1").click()
+    page.locator("#channel-1 .halt").click()
+    page.wait_for_url("**/channels/blume-appointment#acts")
+    page.locator("#reason").fill("no script")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.locator("#stand")).to_contain_text("“no script”")
+    page.goto("/")
+    page.get_by_role("button", name="Start: Blume").click()
     expect(page.locator("#channel-1")).to_contain_text("Running")
     page.goto(f"/messages/{site.ids['unmappable']}")
     page.get_by_role("button", name="Reprocess").click()
@@ -346,7 +358,7 @@ def test_the_whole_life_of_a_failed_message_by_keyboard_alone(page, site):
 def tab_to(page, words: str, by: str = "textContent") -> None:
     for _ in range(80):
         press(page, "Tab")
-        if page.evaluate(f"document.activeElement.{by}").strip() == words:
+        if (page.evaluate(f"document.activeElement.{by}") or "").strip() == words:
             return
     pytest.fail(f"Tab does not come to {words}")
 

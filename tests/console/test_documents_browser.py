@@ -36,20 +36,30 @@ def address(site):
     app.extensions["desk"].reader.close()
 
 
-@pytest.fixture
-def page(address):
+@pytest.fixture(scope="module")
+def browser():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, **WHOLE)
-        page = browser.new_page(base_url=address, viewport={"width": 1280, "height": 1000})
-        yield page
+        yield browser
         browser.close()
 
 
 @pytest.fixture
-def form(site):
+def page(browser, address):
+    page = browser.new_page(base_url=address, viewport={"width": 1280, "height": 1000})
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def encoded():
+    return hostile.codes_of(hostile.transformer(), form_kit.body(form_kit.bundle("clinical")))
+
+
+@pytest.fixture
+def form(site, encoded):
     """A message whose outgoing bytes carry the clinical form."""
     site.deploy("forms", "Forms", powerserver="127.0.0.1:6661")
-    encoded = hostile.codes_of(hostile.transformer(), form_kit.body(form_kit.bundle("clinical")))
     message, (delivery,) = site.receive("forms")
     site.move(delivery, (Status.RECEIVED, Event.MAPPED, {"encoded": encoded, "control_id": "A1", "action": "new"}))
     return message

@@ -71,8 +71,9 @@ def test_counts_are_those_of_the_store_and_lead_to_the_list_they_count(client):
     counts = re.findall(r'href="([^"]+)" aria-label="(\d+) (\w+),', page)
 
     assert [(n, word) for _, n, word in counts] == [
-        ("10", "received"), ("1", "filtered"), ("0", "queued"), ("7", "sent"), ("2", "errored"),
+        ("10", "received"), ("1", "filtered"), ("7", "sent"), ("2", "errored"),
     ]  # fmt: skip
+    assert '<td class="n zero">0<' in page  # queued: an empty list, so no link
     for link, n, _ in counts:
         found = client.get(link.replace("&amp;", "&").replace("/messages?", "/messages.json?")).json
         assert len(found["messages"]) == int(n)
@@ -128,7 +129,6 @@ def test_the_table_is_made_once_for_many_open_pages_and_each_has_its_own_token(a
 
     assert [len(found) for found in tokens] == [1, 1, 1]
     assert len(set.union(*tokens)) == 3
-    assert not any(pages_channels.TOKEN in page for page in pages)
     assert "Running" in row_of(pages[2], "blume-appointment")
     assert "Em execução" in app.test_client().get("/", headers={"Accept-Language": "pt-BR"}).text
 

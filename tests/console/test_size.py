@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 
 import pytest
 
+from channels.control import Control
+from console.app import create_app
 from messages.identity import message_id
+from store.store import Store
+
+from .conftest import Site
 
 STORED = 100_000
 
@@ -15,10 +21,13 @@ STORED = 100_000
 GROWING = "arrival|message|delivery|event|outgoing|lane|search|refusal|known"
 
 
-@pytest.fixture
-def full(site):
-    """The store with so many delivered messages more, put in at once."""
-    connection = site.store.connection
+@pytest.fixture(scope="module")
+def full(filled, tmp_path_factory):
+    """A client of the site with so many delivered messages more, put in at once; it only reads."""
+    folder = tmp_path_factory.mktemp("full") / "data"
+    shutil.copytree(filled[0], folder)
+    store = Store(folder, "console")
+    site, connection = Site(folder, store), store.connection
     channel = site.channel("blume-appointment")
     (line,) = channel.destinations
     first = connection.execute("SELECT max(number) + 1 FROM message").fetchone()[0]
@@ -34,7 +43,10 @@ def full(site):
     )
     connection.execute("UPDATE level SET n = n + ? WHERE destination = ? AND status = 'SENT'", (STORED, line.number))
     connection.execute("COMMIT")
-    return site
+    app = create_app(folder, Control(store, site.ring), name="Clinic 01", open_to_all=True)
+    yield app.test_client()
+    app.extensions["desk"].reader.close()
+    store.close()
 
 
 def fastest(client, address: str) -> float:
@@ -50,12 +62,12 @@ def fastest(client, address: str) -> float:
     "address",
     ["/", "/messages", "/messages?channel=blume-appointment&status=parked", "/messages?status=pending"],
 )
-def test_with_a_hundred_thousand_messages_a_page_is_there_in_a_tenth_of_a_second(full, client, address):
-    assert fastest(client, address) < 0.1
+def test_with_a_hundred_thousand_messages_a_page_is_there_in_a_tenth_of_a_second(full, address):
+    assert fastest(full, address) < 0.1
 
 
-def test_the_rarest_status_is_looked_for_in_steps_that_end(full, client):
-    assert fastest(client, "/messages?channel=blume-appointment&status=cancelled") < 0.5
+def test_the_rarest_status_is_looked_for_in_steps_that_end(full):
+    assert fastest(full, "/messages?channel=blume-appointment&status=cancelled") < 0.5
 
 
 @pytest.mark.parametrize(
