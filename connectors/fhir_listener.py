@@ -1,32 +1,16 @@
-"""Receives FHIR R4 over HTTP from Blume and OmegaAI: the settings of the door, and its opening and closing.
+"""Receives FHIR R4 over HTTP from Blume and OmegaAI: the settings of the door.
 
-fhir_endpoints and fhir_submit are what stands behind it; docs/fhir-intake.md says it to the sender's programmers.
+fhir_door opens it, fhir_endpoints and fhir_submit are what stands behind it; docs/fhir-intake.md says it to the
+sender's programmers.
 """
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import cast
 from urllib.parse import urlsplit
 
-import uvicorn
-from starlette.routing import Route, Router
-
-from connectors.base import Arrival, Intake
-from connectors.fhir_capability import capability_statement
-from connectors.fhir_connection import ConnectionLimits, FhirConnection
-from connectors.fhir_endpoints import Crowded, Metadata, NotFound, TaskState
-from connectors.fhir_refusals import Refusal
-from connectors.fhir_submit import Reading, Submit, record_refusal
-from connectors.http_server import Server, address_of, listen
-
-#: Types of Bundle that the base takes.
-BUNDLE_TYPES = frozenset({"transaction", "batch", "message", "collection"})
+from connectors.base import Intake
 
 
 @dataclass(kw_only=True)
@@ -87,84 +71,6 @@ class FhirListener:
         Raises:
             OSError: the address cannot be had; the text names host and port.
         """
-        listening = listen(self.host, self.port)
-        address = address_of(listening)
-        recorder = _Recorder(intake)
-        limits = ConnectionLimits(
-            connections=self.connections,
-            head_within=self.head_within,
-            max_head_bytes=self.max_head_bytes,
-            body_within=self.body_within,
-            crowded=Crowded(),
-            record=recorder.record,
-        )
-        server = Server(self._configuration(self._router(intake, address), limits), lambda: ready(address))
-        running = asyncio.create_task(server.serve(sockets=[listening]))
-        try:
-            await asyncio.shield(running)
-        except asyncio.CancelledError:
-            server.should_exit = True
-            await running
-            await recorder.finish()
-            raise
-        finally:
-            listening.close()
+        from connectors import fhir_door  # noqa: PLC0415  # a server is for the process that opens the door
 
-    def _router(self, intake: Intake, address: str) -> Router:
-        path = self.path.rstrip("/")
-        endpoint = (self.base_url or f"{'https' if self.certificate_file else 'http'}://{address}{path}").rstrip("/")
-        base = endpoint if self.base_url else path
-        reading = Reading(max_bytes=self.max_bytes, max_bytes_at_once=self.max_bytes_at_once)
-        submit = functools.partial(Submit, intake=intake, reading=reading, base=base, endpoint=endpoint)
-        appointment = frozenset({"Appointment"})
-        at_base = submit(bundle_types=BUNDLE_TYPES, resource_types=appointment)
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        routes = [
-            *(Route(base_path, at_base) for base_path in (path, f"{path}/") if base_path),
-            Route(f"{path}/Appointment", submit(resource_types=appointment)),
-            Route(f"{path}/$process-message", submit(bundle_types=frozenset({"message"}))),
-            Route(f"{path}/Task/{{id}}", TaskState(intake)),
-            Route(f"{path}/metadata", Metadata(capability_statement(endpoint, since))),
-        ]
-        return Router(routes, redirect_slashes=False, default=NotFound())
-
-    def _configuration(self, application: Router, limits: ConnectionLimits) -> uvicorn.Config:
-        connection = functools.partial(FhirConnection, limits=limits)
-        return uvicorn.Config(
-            application,
-            http=cast("type[asyncio.Protocol]", connection),
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            loop="none",
-            access_log=False,
-            log_config=None,
-            log_level="warning",
-            # An X-Forwarded-For of whoever is on this machine must not become the recorded peer.
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=self.idle_within,
-            timeout_graceful_shutdown=self.close_within,
-            ssl_certfile=self.certificate_file,
-            ssl_keyfile=self.key_file,
-            ssl_ca_certs=self.client_ca_file,
-            ssl_cert_reqs=ssl.CERT_REQUIRED if self.client_ca_file else ssl.CERT_NONE,
-        )
-
-
-class _Recorder:
-    """Records refusals of broken connections, which have no request to wait in."""
-
-    def __init__(self, intake: Intake) -> None:
-        self._intake = intake
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def record(self, peer: str, refusal: Refusal) -> None:
-        arrival = Arrival(body=b"", content_type="", peer=peer)
-        task = asyncio.create_task(record_refusal(self._intake, arrival, refusal))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def finish(self) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1.0)
+        await fhir_door.serve(self, intake, ready)

@@ -34,6 +34,8 @@ PLUGINS = {
     "lanes": (("transformer", "fhir-to-hl7"), ("connector", "mllp-sender")),
     "work": (("connector", "mllp-sender"),),
 }
+#: What those import only when they are used.
+MODULES = {"intake": ("connectors.fhir_door",)}
 
 #: Roles that answer nobody outside.
 PROMISE_NOTHING = ("lanes", "work")
@@ -60,6 +62,8 @@ class Assignment:
     retention_days: int
     #: Settings of the door for DICOM; empty: there is none.
     dicom: dict[str, Any] = field(default_factory=dict)
+    #: What site.yaml says of alerts, without its secrets; None: nobody watches and nobody is told.
+    alerts: dict[str, Any] | None = None
 
 
 class Process:
@@ -168,6 +172,8 @@ def prepare(role: str) -> None:
             registry.load(*plugin)
         except registry.NoSuchPlugin:
             log.warning("a shipped plug-in is not there", extra={"code": plugin[1]})
+    for module in MODULES.get(role, ()):
+        importlib.import_module(module)
 
 
 def play(assignment: Assignment) -> None:

@@ -1,6 +1,8 @@
 """A mapping file that did not change is not checked again, and whatever went into its check is a change."""
 
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from host.checked_cache import Cache
 from host.site import check_files, mapping_files, read_site
 from transformers import mapping_check
 
-SITE = Path(__file__).parent / "mapping_site"
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "tests" / "mapping_site"
 MAPPING = "base.yaml"
 
 
@@ -73,6 +76,23 @@ def test_whatever_went_into_the_check_is_a_change(site, checks, change):
     check(site)
 
     assert checks == [MAPPING, MAPPING]
+
+
+def test_for_what_did_not_change_nothing_that_checks_or_serves_is_imported(site):
+    first, second = _libraries(site), _libraries(site)
+
+    assert {"antlr4", "fhirpathpy", "hl7apy"} <= first, "the negative control"
+    assert second & {"antlr4", "fhirpathpy", "hl7apy", "pydicom", "starlette", "uvicorn"} == set()
+
+
+def _libraries(site: Path) -> set[str]:
+    """Return what a process has imported that read and checked the site."""
+    code = (
+        "import sys, pathlib; from host.site import *; at = pathlib.Path(sys.argv[1]);"
+        "check_files(read_site(at), mapping_files(at)); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, site], capture_output=True, text=True, check=True, cwd=ROOT)
+    return {name.split(".")[0] for name in done.stdout.split()}
 
 
 def _append(path: Path, text: str) -> None:

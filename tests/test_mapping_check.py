@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from channels import registry
 from transformers.code_table import CODES as TABLE_CODES
 from transformers.form_codes import CODES as FORM_CODES
-from transformers.mapping_check import Checked, check_mapping
+from transformers.mapping_check import DIRECTIONS, Checked, check_mapping
 from transformers.mapping_codes import CODES
 from transformers.mapping_file import show
 from transformers.mapping_site import load_site
@@ -156,3 +157,13 @@ def test_the_plan_is_plain_data_and_the_same_wherever_the_folder_lies(tmp_path):
     other = check_mapping(tmp_path / "mapping_site/base.yaml", load_site(tmp_path / "mapping_site", {})).plan
 
     assert one == json.loads(json.dumps(one)) == other
+
+
+def test_each_of_our_transformers_has_words_and_a_check():
+    found = [plugin for plugin in registry.plugins() if plugin.kind == "transformer"]
+    ours = [plugin.name for plugin in found if plugin.origin.startswith("plugin-host ")]
+
+    assert sorted(DIRECTIONS) == ours
+    for direction in DIRECTIONS.values():
+        assert {"channel", "destinations", "tests"} <= set(direction.model.model_fields)
+        assert callable(direction.plan)
