@@ -8,11 +8,23 @@ what PowerServer said before it accepted the patient's change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from channels import appointment_settings
+from channels.appointment_change import (
+    answered_by,
+    illegal,
+    is_booking,
+    is_raised,
+    is_same_state,
+    meant,
+    order_keys,
+    parent_of,
+    what_happened,
+)
 from channels.appointment_memory import Record, Snapshot, Way, moment, one, snapshot, version
 from channels.appointment_states import ENDED, SAID, TRANSITIONS, Change, State
 from channels.appointment_words import WORDS
@@ -36,6 +48,7 @@ NEWS = "PowerServer's own news: Blume changes nothing by it"
 UNSENT = "ended before PowerServer knew it"
 OVER = "the appointment is over: there is nothing to change"
 NOT_ASKED = "PowerServer cannot turn an appointment into a request: it stays as it is (T18)"
+RAISED = "shorter than PowerServer's shortest appointment: it was made longer, and its end moved"
 UNDER_WAY = "waits: a change of the patient's is on its way to PowerServer"
 
 #: Seconds after a no-show's own start that are none: clocks differ.
@@ -62,26 +75,33 @@ class Appointment:
     def keys(self, facts: Facts) -> tuple[str, ...]:
         """PowerServer's number first, then Blume's; what PowerServer says of an order alone is of its appointment."""
         own = tuple(f"{name} {text}" for name in ("filler", "placer") if (text := one(facts, name)) is not None)
-        return own + (() if self._is_from_blume else _orders(facts))
+        return own + (() if self._is_from_blume else order_keys(facts))
 
     def also(self, facts: Facts) -> tuple[str, ...]:
         """The order: by it a new request finds the appointment before it (T15)."""
-        return _orders(facts) if self._is_from_blume else ()
+        return order_keys(facts) if self._is_from_blume else ()
 
     def keep_until(self, facts: Facts) -> float:
         """A while after the appointment."""
         end = moment(facts, "start")
         return 0.0 if end is None else end + _KEEP
 
-    def at_door(self, facts: Facts, memory: Memory | None) -> None:
-        """Refuse what the patient wants of an appointment that is completed for good (T19); raises Problems."""
+    def at_door(self, facts: Facts, memory: Memory | None) -> Sequence[Problem]:
+        """Refuse what the patient wants of an appointment that is completed for good (T19), and warn of a longer one.
+
+        Raises Problems.
+        """
+        if not self._is_from_blume:
+            return ()
         record = Record.read(memory)
         status = one(facts, "status")
-        if record.state is not State.COMPLETED or status is None or not self._is_from_blume:
-            return
-        wanted = self._settings.states(one(facts, "organization"), status)
-        if not {State.COMPLETED, State.ERROR, State.ARRIVED, State.READY} & set(wanted):
-            raise _illegal(record.state, next(iter(wanted), status))
+        if record.state is State.COMPLETED and status is not None:
+            wanted = self._settings.states(one(facts, "organization"), status)
+            if not {State.COMPLETED, State.ERROR, State.ARRIVED, State.READY} & set(wanted):
+                raise illegal(record.state, next(iter(wanted), status))
+        if not is_raised(facts):
+            return ()
+        return [Problem(code="DURATION_RAISED", text=RAISED, severity="warning", issue_type="business-rule")]
 
     def stands(self, facts: Facts, memory: Memory | None) -> bool:
         """Say whether PowerServer has this appointment on the same resource at the same time (decision 0062)."""
@@ -119,20 +139,22 @@ class Appointment:
                 accepted=outcome.said_at or outcome.now,
             )  # fmt: skip
         else:
-            record = replace(record, blume=way.snapshot, written=True)
+            resource = way.snapshot.resource or record.resource
+            record = replace(record, blume=way.snapshot, resource=resource, written=True)
         return record.written_down(), {**note, "state": record.state, "accepted": True}
 
     # -- from Blume ------------------------------------------------------------------------------------------------
 
     def _from_blume(self, facts: Facts, record: Record, occasion: Occasion) -> Go | Hold | Wait:
-        status = _answered(facts) or one(facts, "status") or ""
+        shown = one(facts, "status") or ""
+        status = answered_by(facts, shown) or shown
         states = self._settings.states(record.organization, status)
         if not states:
-            raise _illegal(record.state, status)
+            raise illegal(record.state, status)
         modified = moment(facts, "modified")
         if record.state is State.NONE and "filler" in facts:
             record = replace(record, state=State.OUTSIDE)
-        told = snapshot(facts, _meant(states, record.state))
+        told = snapshot(facts, meant(states, record.state))
         note: dict[str, Any] = {
             "side": BLUME,
             "from": record.state,
@@ -149,23 +171,25 @@ class Appointment:
         quiet = self._quiet(told, states, newer, record)
         if quiet is not None:
             newer = replace(newer, done=this)
-            kept = newer if quiet == NEWS else replace(newer, blume=told.over(record.blume), written=False)
+            has = self._shown(told.over(record.blume), shown, status, record)
+            kept = newer if quiet == NEWS else replace(newer, blume=has, written=False)
             return Hold(reason=quiet, memory=kept.written_down(), note=note)
-        change = _change(told, status, record)
+        change = what_happened(told, status, record)
         cell = TRANSITIONS[record.state, change]
         note |= {"change": change, "rule": cell.rule}
-        if cell.to is None or (change is Change.CANCEL and not self._may_cancel(record.state)):
-            raise _illegal(record.state, told.state)
+        if cell.to is None or not self._settings.allows(record.state, change):
+            raise illegal(record.state, told.state)
         if cell.quiet:
             reason = OVER if record.state in ENDED else UNSENT
             return Hold(reason=reason, memory=newer.written_down(), note=note)
         sent = replace(told.over(record.powerserver), state=cell.to)
         kept = replace(
-            newer, blume=sent, written=False,
+            newer, blume=self._shown(sent, shown, status, record), written=False,
             ways={**record.ways, occasion.delivery: Way(side=POWERSERVER, snapshot=sent, version=this)},
         )  # fmt: skip
-        values = {"change": str(change), "state": str(cell.to)} | _parent(facts, record, occasion)
-        return Go(values=values, memory=kept.written_down(), note={**note, "to": cell.to})
+        values = {"change": str(change), "state": str(cell.to)} | parent_of(facts, record, occasion)
+        warning = RAISED if is_raised(facts) else None
+        return Go(values=values, memory=kept.written_down(), note={**note, "to": cell.to}, warning=warning)
 
     def _quiet(self, told: Snapshot, states: tuple[State, ...], record: Record, before: Record) -> str | None:
         """Say why what Blume tells is nothing to send; None where it is."""
@@ -183,19 +207,22 @@ class Appointment:
             return NOTHING
         return None
 
-    def _may_cancel(self, state: State) -> bool:
-        return self._settings.cancel_pending or state not in {State.PENDING, State.WAITLIST}
+    def _shown(self, told: Snapshot, shown: str, status: str, record: Record) -> Snapshot:
+        """Return the appointment as Blume shows it: an answer of the patient's alone does not change its status."""
+        if shown == status:
+            return told
+        return replace(told, state=meant(self._settings.states(record.organization, shown), record.state))
 
     # -- from PowerServer ------------------------------------------------------------------------------------------
 
     def _from_powerserver(self, facts: Facts, record: Record, occasion: Occasion) -> Go | Hold | Wait:
         state = self._state(facts)
         said = moment(facts, "said_at")
-        if record.state is State.NONE and (not _books(facts) or "placer" in facts):
+        if record.state is State.NONE and (not is_booking(facts) or "placer" in facts):
             record = replace(record, state=State.OUTSIDE)
         note: dict[str, Any] = {"side": POWERSERVER, "from": record.state, "said": state, "at": said}
         if state is None:
-            raise _illegal(record.state, "unknown to the table")
+            raise illegal(record.state, "unknown to the table")
         told = snapshot(facts, state)
         note["start"] = told.start
         if said is not None and record.heard is not None and said < record.heard:
@@ -203,8 +230,12 @@ class Appointment:
         is_new = "filler" in facts and record.filler is None and record.state not in {State.NONE, State.OUTSIDE}
         record = replace(record, filler=one(facts, "filler") or record.filler)
         for way in record.ways.values():
-            if way.side == POWERSERVER and told.is_like(
-                replace(way.snapshot, other=None), same=_same(told, way.snapshot)
+            # What the patient has answered Blume does not show by itself: that is news, once PowerServer has accepted.
+            is_shown = record.blume is None or is_same_state(told, record.blume)
+            if (
+                way.side == POWERSERVER
+                and is_shown
+                and told.is_like(replace(way.snapshot, other=None), same=is_same_state(told, way.snapshot))
             ):
                 # PowerServer tells before its acknowledgement was read: that is one, too.
                 record = replace(record, powerserver=way.snapshot, state=way.snapshot.state, heard=said)
@@ -216,7 +247,7 @@ class Appointment:
             return Hold(reason=overtaken, memory=record.written_down(), note=note)
         record = replace(record, heard=said or record.heard)
         has = record.blume
-        if has is not None and told.is_like(replace(has, other=None), same=_same(told, has)):
+        if has is not None and told.is_like(replace(has, other=None), same=is_same_state(told, has)):
             state = record.state if has.state is State.RESCHEDULE else has.state
             known = replace(record, powerserver=told.over(record.powerserver), state=state)
             return self._known(told, known, occasion, note, is_new=is_new)
@@ -238,7 +269,7 @@ class Appointment:
     def _overtaken(self, told: Snapshot, said: float | None, record: Record) -> str | None:
         """Say why PowerServer itself has gone on since it said this; None where it has not."""
         has = record.powerserver
-        if said is None or has is None or told.is_like(replace(has, other=None), same=_same(told, has)):
+        if said is None or has is None or told.is_like(replace(has, other=None), same=is_same_state(told, has)):
             return None
         if record.accepted is not None:
             return SUPERSEDED if said < int(record.accepted) else None  # MSH-7 may be of whole seconds
@@ -263,18 +294,24 @@ class Appointment:
         if change is Change.MISSED and start is not None and start > occasion.now + _EARLY:
             text = f"PowerServer says that the patient did not come ({record.state}), before the appointment has begun"
             raise Problems.one("ILLEGAL_TRANSITION", text)
-        if cell.to is None:
-            raise _illegal(record.state, told.state)
+        if cell.to is None or not self._settings.allows(record.state, change):
+            raise illegal(record.state, told.state)
         if cell.quiet:
             reason = NOT_ASKED if change is Change.REQUESTED else UNSENT
             return Hold(reason=reason, memory=record.written_down(), note=note)
         is_first = record.state is State.NONE
         has = replace(told.over(record.powerserver), state=cell.to)
         record = replace(record, powerserver=has, state=cell.to)
-        written = replace(has, resource=has.resource if is_first else record.resource)
-        return self._write(Change.BOOKED if is_first else change, written, record, occasion, {**note, "to": cell.to})
+        known = record.blume.resource if record.blume is not None else record.resource
+        moved_to = told.resource if None not in (told.resource, known) and told.resource != known else None
+        written = replace(has, resource=has.resource if is_first else moved_to or record.resource)
+        note |= {"to": cell.to}
+        return self._write(Change.BOOKED if is_first else change, written, record, occasion, note, moved_to=moved_to)
 
-    def _write(self, change: Change, written: Snapshot, record: Record, occasion: Occasion, note: dict[str, Any]) -> Go:
+    def _write(  # noqa: PLR0913 - what happened, and all that is known
+        self, change: Change, written: Snapshot, record: Record, occasion: Occasion, note: dict[str, Any], *,
+        moved_to: str | None = None,
+    ) -> Go:  # fmt: skip
         ways = {**record.ways, occasion.delivery: Way(side=BLUME, snapshot=written)}
         values = {"change": str(change), "state": str(written.state)}
         if record.placer is not None:
@@ -283,73 +320,8 @@ class Appointment:
             values["status"] = self._settings.words(record.organization, written.state)["fhir"]
             if record.blume is not None:
                 values["believed"] = self._settings.words(record.organization, record.blume.state)["fhir"]
+                if record.blume.start is not None:
+                    values["believed_start"] = datetime.fromtimestamp(record.blume.start, UTC).isoformat()
+        if moved_to is not None:
+            values["moved_to"] = moved_to
         return Go(values=values, memory=replace(record, ways=ways).written_down(), note=note)
-
-
-def _answered(facts: Facts) -> str | None:
-    """Return the status that an AppointmentResponse in the same document brings about (FHIR R4, A-27)."""
-    return {"accepted": "booked", "declined": "cancelled"}.get(one(facts, "response") or "")
-
-
-def _orders(facts: Facts) -> tuple[str, ...]:
-    return tuple(f"order {number}" for number in facts.get("order", ()))
-
-
-def _books(facts: Facts) -> bool:
-    """Say whether PowerServer tells of something new: SIU^S12, or an order NW (HL7 table 0119)."""
-    return one(facts, "event") == "S12" or one(facts, "order_control") == "NW"
-
-
-def _meant(states: tuple[State, ...], now: State) -> State:
-    """Return which of the states a FHIR status stands for: the present one where it is among them."""
-    return now if now in states else states[0]
-
-
-def _same(one_: Snapshot, other: Snapshot) -> bool:
-    return one_.state is other.state
-
-
-def _change(told: Snapshot, status: str, record: Record) -> Change:
-    """Return what the patient did, compared with what PowerServer has (HL7 v2.5.1 chapter 10.3: S12 to S26)."""
-    ends = {State.CANCELLED: Change.CANCEL, State.NOSHOW: Change.MISS, State.ERROR: Change.DELETE}
-    if told.state in ends:
-        return ends[told.state]
-    if record.state is State.NONE:
-        return Change.REQUEST if told.state in {State.REQUESTED, State.PENDING} else Change.CONFIRM
-    has = record.powerserver
-    moved = has is not None and not told.is_at(replace(has, resource=has.resource if told.resource else None))
-    if status == "proposed":
-        is_same = has is not None and has.state in {State.REQUESTED, State.RESCHEDULE} and not moved
-        return Change.MODIFY if is_same else Change.MOVE
-    if record.state in ENDED:
-        return Change.CONFIRM
-    if moved:
-        # A time that nobody asked PowerServer for: no row of the table has it.
-        raise Problems.one(
-            "ILLEGAL_TRANSITION",
-            f"the appointment is {record.state}, and Blume moves it as {told.state}, not REQUESTED",
-        )
-    if told.state is record.state:
-        return Change.MODIFY
-    return Change.CONFIRM if told.state is State.CONFIRMED else _impossible(record.state, told.state)
-
-
-def _impossible(state: State, wanted: State) -> Change:
-    raise _illegal(state, wanted)
-
-
-def _illegal(state: State, wanted: str) -> Problems:
-    text = f"the appointment is {state}, and this says {wanted}: no rule leads there"
-    hint = "see docs/appointment-states.md for what may follow what"
-    return Problems([Problem(code="ILLEGAL_TRANSITION", text=text, hint=hint, issue_type="business-rule")])
-
-
-def _parent(facts: Facts, record: Record, occasion: Occasion) -> dict[str, str]:
-    """Return the numbers of the appointment before this one, for a new request after it ended (T15)."""
-    if record.state is not State.NONE:
-        return {}
-    for number in facts.get("order", ()):
-        before = Record.read(occasion.remembered(f"order {number}"))
-        if before.state in {State.CANCELLED, State.NOSHOW} and before.placer:
-            return {"parent": before.placer} | ({"parent_filler": before.filler} if before.filler else {})
-    return {}

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from channels.appointment_states import State
+from channels.appointment_states import SWITCHES, Change, State
 
 Finding = tuple[Sequence[str | int], str, str | None]
 
@@ -39,8 +39,8 @@ class Settings:
     #: A study in one of these states and with one of these priorities is a request (A-11).
     request_states: frozenset[str]
     request_priorities: frozenset[str]
-    #: Patients may cancel what they have not confirmed (A-14).
-    cancel_pending: bool
+    #: Words of `SWITCHES` that are true.
+    switched_on: frozenset[str]
     #: Hours after which a request without a decision is a gap of the timeline (A-15).
     request_timeout: float
 
@@ -48,6 +48,13 @@ class Settings:
         """Return {ris, fhir, blume} of a state for an organization."""
         own = self.statuses.get(organization or "", {}).get(state, {})
         return {**self.statuses["default"][state], **own}
+
+    def allows(self, state: State, change: Change) -> bool:
+        """Say whether a cell of the table counts at this site."""
+        return all(
+            word in self.switched_on or change is not of or state not in states
+            for word, (of, states) in SWITCHES.items()
+        )
 
     def states(self, organization: str | None, status: str) -> tuple[State, ...]:
         """Return the states that a FHIR status stands for, in an organization."""
@@ -60,7 +67,7 @@ def read(given: Mapping[str, Any]) -> Settings:
     return Settings(
         statuses=given["statuses"], request_states=frozenset(when.get("states", ())),
         request_priorities=frozenset(when.get("priorities", ())),
-        cancel_pending=bool(given.get("allow_cancel_pending", False)),
+        switched_on=frozenset(word for word in SWITCHES if given.get(word, False)),
         request_timeout=float(given.get("request_timeout", 48)),
     )  # fmt: skip
 

@@ -187,3 +187,13 @@ TRANSITIONS = total(_table(_BLUME) | _table(_POWERSERVER))
 
 #: An appointment in these is over; a patient who wants another one makes a new one (T15).
 ENDED = frozenset({State.COMPLETED, State.NOSHOW, State.CANCELLED, State.ERROR})
+
+#: Cells that count only where `values: appointment:` of site.yaml says so, by the word that says it. Patients cannot
+#: cancel what they have not confirmed (T8, A-14); what nobody has confirmed does not arrive (T11), though PowerServer's
+#: own statuses let a SCHEDULED study become ARRIVED (help.omegaai.com, Study status).
+SWITCHES: dict[str, tuple[Change, frozenset[State]]] = {
+    "allow_cancel_pending": (Change.CANCEL, frozenset({State.PENDING, State.WAITLIST})),
+    "arrive_unconfirmed": (
+        Change.ARRIVED, frozenset({State.REQUESTED, State.PENDING, State.WAITLIST, State.RESCHEDULE}),
+    ),
+}  # fmt: skip

@@ -25,7 +25,7 @@ WORDS: Mapping[str, KindWords] = {
             "placer": Fact(help="Blume's number of the appointment", required=True),
             "filler": Fact(help="PowerServer's number of the appointment, where Blume has it"),
             "status": Fact(help="Appointment.status", required=True),
-            "response": Fact(help="AppointmentResponse.participantStatus of the patient, where one comes with it"),
+            "response": Fact(help="the patient's answer: AppointmentResponse.participantStatus, or the participant's"),
             "modified": Fact(help="Appointment.meta.lastUpdated", required=True),
             "order": Fact(help="the placer's numbers of its orders", many=True),
             "other": Fact(help="whatever else is sent to PowerServer: a change of it is an S14", many=True),
@@ -61,6 +61,8 @@ WORDS: Mapping[str, KindWords] = {
             "status": ("Appointment.status of that state, by the organization's table", None),
             "placed_as": ("Blume's number of the appointment, where it is known", None),
             "believed": ("Appointment.status that Blume has now, as far as is known", None),
+            "believed_start": ("Appointment.start that Blume has now, as far as is known", None),
+            "moved_to": ("the resource's name, where it is another one than Blume has", None),
         },
     ),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import orjson
@@ -12,6 +13,7 @@ import orjson
 from channels import kind as kinds
 from channels.channel import Channel
 from connectors.base import Answer, Arrival, Compose, IdentityConflict, StoreUnavailable
+from messages.message import Message
 from messages.problem import Problem, Problems
 from store import reads
 from store.store import NewArrival, NewMessage, OtherBytes, Refusal, Store
@@ -19,6 +21,9 @@ from store.writer import Unavailable
 from transformers.base import HasDoorRules
 
 log = logging.getLogger(__name__)
+
+#: What the door warns of, for one message.
+Warned = tuple[Problem, ...]
 
 
 class Door:
@@ -36,7 +41,7 @@ class Door:
     async def accept(self, arrival: Arrival, compose: Compose) -> Answer:
         """See `connectors.base.Intake.accept`."""
         try:
-            messages, given, broken = self._admit(arrival)
+            messages, given, broken, warned = self._admit(arrival)
         except Problems as problems:
             return await self._refuse_unless_known(arrival, problems, None)
         if broken:
@@ -46,7 +51,7 @@ class Door:
             stored = await self._store.receive(
                 NewArrival(
                     door=self.name, peer=arrival.peer, identity=identity, content_type=arrival.content_type,
-                    body=arrival.body, messages=messages, compose=lambda made: _parts(compose(made)),
+                    body=arrival.body, messages=messages, compose=lambda made: _parts(compose(_warned(made, warned))),
                 )
             )  # fmt: skip
         except OtherBytes:
@@ -58,8 +63,8 @@ class Door:
             self._ring({number for message in messages for number, _ in message.destinations})
         return Answer(status=stored.status, body=stored.body, headers=stored.headers)
 
-    def _admit(self, arrival: Arrival) -> tuple[list[NewMessage], str | None, list[Problem]]:
-        """Return the messages to be, the identity that the content gives, and the rules that they break.
+    def _admit(self, arrival: Arrival) -> tuple[list[NewMessage], str | None, list[Problem], list[Warned]]:
+        """Return the messages to be, the identity that the content gives, the rules that they break, and the warnings.
 
         Raises:
             Problems: the document is not valid, no channel takes it, or one of them cannot.
@@ -70,6 +75,7 @@ class Door:
         document = self.channels[0].transformer.check(arrival.body)
         messages: list[NewMessage] = []
         broken: list[Problem] = []
+        warned: list[Warned] = []
         identity = None
         now = datetime.now(UTC)
         for channel in self.channels:
@@ -79,8 +85,10 @@ class Door:
                 identity = identity or admission.identity
                 if isinstance(channel.transformer, HasDoorRules):
                     broken += channel.transformer.refusals(document, admission.focus, now)
+                found: Warned = ()
                 if channel.kind is not None:
-                    kinds.at_door(*channel.kind, admission.facts, self._store.connection, admission.focus)
+                    found = kinds.at_door(*channel.kind, admission.facts, self._store.connection, admission.focus)
+                warned.append(found)
                 messages.append(
                     NewMessage(
                         channel=channel.number, channel_name=channel.name, revision=channel.revision,
@@ -92,7 +100,7 @@ class Door:
             raise Problems(
                 [Problem(code="NO_CHANNEL", text="no channel takes this message", issue_type="not-supported")]
             )
-        return messages, identity, broken
+        return messages, identity, broken, warned
 
     async def _refuse_unless_known(self, arrival: Arrival, problems: Problems, given: str | None) -> Answer:
         """Give the stored answer to a resend of what was accepted before the rules changed; else refuse.
@@ -130,6 +138,13 @@ class Door:
             {"destination": d.destination, "status": d.status, "reason": d.reason, "at": d.changed_at}
             for d in line.deliveries
         ]
+
+
+def _warned(made: Sequence[Message], warned: Sequence[Warned]) -> Sequence[Message]:
+    """Return messages with what the door warns of."""
+    if not any(warned):
+        return made
+    return [replace(message, warnings=found) for message, found in zip(made, warned, strict=True)]
 
 
 def _digest(body: bytes) -> str:

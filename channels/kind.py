@@ -40,6 +40,8 @@ class Go:
     memory: Memory = field(repr=False)
     #: For the history, in the kind's words; JSON.
     note: Memory = field(default_factory=dict, repr=False)
+    #: Something that people should know of the message, for its timeline. Holds no value of it.
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +117,10 @@ class Kind(Protocol):
         """Return until when the subject must be remembered: seconds since 1970-01-01 UTC."""
         ...
 
-    def at_door(self, facts: Facts, memory: Memory | None) -> None:
-        """Look at a message before it is accepted. What is on its way is not in the memory yet: be sure, or be silent.
+    def at_door(self, facts: Facts, memory: Memory | None) -> Sequence[Problem] | None:
+        """Look at a message before it is accepted; return warnings, which are told to the sender with the acceptance.
+
+        What is on its way is not in the memory yet: be sure, or be silent.
 
         Raises:
             Problems: refused: answered 422, or AR.
@@ -241,8 +245,8 @@ def ask_anew(kind: Kind, facts: Facts, now: float) -> Go | Hold | Wait:
     return kind.before_mapping(facts, None, occasion)
 
 
-def at_door(name: str, kind: Kind, facts: Facts, connection: Connection, focus: int | None) -> None:
-    """Ask a kind whether a message may come in.
+def at_door(name: str, kind: Kind, facts: Facts, connection: Connection, focus: int | None) -> tuple[Problem, ...]:
+    """Ask a kind whether a message may come in; return what it warns of.
 
     Raises:
         Problems: it may not; each with the place of the thing it is about.
@@ -250,7 +254,7 @@ def at_door(name: str, kind: Kind, facts: Facts, connection: Connection, focus: 
     memory = subjects.find(connection, name, kind.keys(facts)).memory
     try:
         _refuse_blocked(kind, facts, memory, connection)
-        kind.at_door(facts, memory)
+        return tuple(_placed(problem, focus) for problem in kind.at_door(facts, memory) or ())
     except Problems as problems:
         raise Problems(_placed(problem, focus) for problem in problems.problems) from None
 
@@ -283,5 +287,5 @@ def _placed(problem: Problem, focus: int | None) -> Problem:
     expression = problem.expression or (None if focus is None else f"Bundle.entry[{focus}].resource")
     return Problem(
         code=problem.code, text=problem.text, hint=problem.hint, expression=expression,
-        issue_type="business-rule", unmapped=problem.unmapped,
+        issue_type="business-rule", severity=problem.severity, unmapped=problem.unmapped,
     )  # fmt: skip

@@ -147,8 +147,9 @@ def _mapping(channel: Channel, destination: Destination, work: Work, store: Stor
         return outcome(event=Event.UNMAPPABLE, reason=f"{BUG}: {type(error).__name__}")
     if isinstance(result, Filtered):
         return outcome(event=Event.RULED_OUT, reason=result.reason)
+    warning = decision.said.warning if decision is not None and isinstance(decision.said, kinds.Go) else None
     return outcome(
-        event=Event.MAPPED, encoded=result.encoded, control_id=result.control_id, action=result.action
+        event=Event.MAPPED, encoded=result.encoded, control_id=result.control_id, action=result.action, reason=warning
     )  # fmt: skip
 
 

@@ -57,38 +57,61 @@ def accepted(document: Any, messages: Sequence[Message], base: str, endpoint: st
         endpoint: Our own address, for `MessageHeader.source`.
     """
     bundle_type = document.get("type") if document.get("resourceType") == "Bundle" else None
-    by_entry = _by_entry(document, messages)
+    by_entry, warnings = _by_entry(document, messages), _warnings(document, messages)
     if bundle_type in _RESPONSE_TYPES:
-        body = _entry_responses(_RESPONSE_TYPES[bundle_type], len(document.get("entry", ())), by_entry)
+        body = _entry_responses(_RESPONSE_TYPES[bundle_type], len(document.get("entry", ())), by_entry, warnings)
     elif bundle_type == "message":
-        body = _message_response(document, _accepted_outcome(by_entry), endpoint)
+        body = _message_response(document, _accepted_outcome(by_entry, warnings), endpoint)
     else:
-        body = _accepted_outcome(by_entry)
+        body = _accepted_outcome(by_entry, warnings)
     location = {"Location": f"{base}/Task/{messages[0].id}"} if messages else {}
     return Answer(status=ACCEPTED, body=orjson.dumps(body), headers=location)
 
 
+#: Issues of an OperationOutcome by entry number; None for the document itself.
+Issues = Mapping[int | None, list[dict[str, Any]]]
+
+
 def _by_entry(document: Mapping[str, Any], messages: Iterable[Message]) -> dict[int | None, list[str]]:
-    """Task ids by entry number; a message about the whole Bundle stands at its first Appointment."""
-    whole = None
-    if document.get("resourceType") == "Bundle":
-        types = [entry.get("resource", {}).get("resourceType") for entry in document.get("entry", ())]
-        whole = types.index("Appointment") if "Appointment" in types else (0 if types else None)
+    """Task ids by entry number."""
     tasks: dict[int | None, list[str]] = {}
+    whole = _whole(document)
     for message in messages:
         tasks.setdefault(whole if message.focus is None else message.focus, []).append(message.id)
     return tasks
 
 
-def _entry_responses(response_type: str, entries: int, by_entry: Mapping[int | None, list[str]]) -> dict[str, Any]:
+def _warnings(document: Mapping[str, Any], messages: Iterable[Message]) -> Issues:
+    """What the sender is warned of, by entry number."""
+    issues: dict[int | None, list[dict[str, Any]]] = {}
+    for message in messages:
+        for warning in message.warnings:
+            number = _whole(document) if message.focus is None else message.focus
+            issues.setdefault(number, []).append(_issue(warning))
+    return issues
+
+
+def _whole(document: Mapping[str, Any]) -> int | None:
+    """Return the entry at which a message about the whole Bundle stands: its first Appointment."""
+    if document.get("resourceType") != "Bundle":
+        return None
+    types = [entry.get("resource", {}).get("resourceType") for entry in document.get("entry", ())]
+    return types.index("Appointment") if "Appointment" in types else (0 if types else None)
+
+
+def _entry_responses(
+    response_type: str, entries: int, by_entry: Mapping[int | None, list[str]], warnings: Issues
+) -> dict[str, Any]:
     answers = []
     for number in range(entries):
         response: dict[str, Any] = {"status": "202 Accepted"}
         if number in by_entry:
             first, *others = by_entry[number]
             response["location"] = f"Task/{first}"
-            if others:  # several channels took the same entry, and `location` holds one
-                response["outcome"] = _accepted_outcome({number: others})
+            told = warnings.get(number, [])
+            if others or told:  # several channels took the same entry, and `location` holds one
+                accepted_too = _accepted_outcome({number: others})["issue"] if others else []
+                response["outcome"] = {"resourceType": "OperationOutcome", "issue": [*told, *accepted_too]}
         answers.append({"response": response})
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": response_type}
     if answers:
@@ -96,8 +119,8 @@ def _entry_responses(response_type: str, entries: int, by_entry: Mapping[int | N
     return bundle
 
 
-def _accepted_outcome(by_entry: Mapping[int | None, list[str]]) -> dict[str, Any]:
-    issues = []
+def _accepted_outcome(by_entry: Mapping[int | None, list[str]], warnings: Issues | None = None) -> dict[str, Any]:
+    issues = [issue for told in (warnings or {}).values() for issue in told]
     for number, tasks in by_entry.items():
         for task in tasks:
             issue: dict[str, Any] = {

@@ -104,13 +104,30 @@ def _into(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
 
     >>> _into({"actor": {"reference": "Patient/1"}, "status": "needs-action"}, {"actor": {"type": "Patient"}})
     {'actor': {'reference': 'Patient/1', 'type': 'Patient'}, 'status': 'needs-action'}
+
+    A Reference that names something else takes the whole place: the old one's url would still mean the old thing.
+
+    >>> _into({"actor": {"reference": "HealthcareService/1", "display": "CT"}}, {"actor": {"display": "MR"}})
+    {'actor': {'display': 'MR'}}
     """
     inner = {
         name: _into(theirs[name], value)
         for name, value in ours.items()
-        if isinstance(value, dict) and isinstance(theirs.get(name), dict)
+        if isinstance(value, dict) and isinstance(theirs.get(name), dict) and not _is_another(theirs[name], value)
     }
     return without_nulls({**theirs, **ours, **inner})
+
+
+#: What a Reference names its thing by, and its other elements (FHIR R4 references.html).
+_NAMES = ("reference", "identifier", "display")
+_REFERENCE = frozenset({*_NAMES, "type", "id", "extension"})
+
+
+def _is_another(theirs: dict[str, Any], ours: dict[str, Any]) -> bool:
+    """Say whether both are References, and ours names another thing."""
+    if not (theirs.keys() | ours.keys()) <= _REFERENCE or not theirs.keys() & set(_NAMES):
+        return False
+    return any(ours.get(name) not in (None, theirs.get(name)) for name in _NAMES)
 
 
 def without_nulls(element: dict[str, Any]) -> dict[str, Any]:

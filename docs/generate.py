@@ -14,8 +14,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "house"), str(ROOT / "docs")]
 import job_pages  # noqa: E402  # found by the line above
 import table  # noqa: E402  # the same
 
+from channels.appointment_states import SWITCHES, TRIGGERS, Change, State  # noqa: E402
 from channels.appointment_states import TRANSITIONS as CELLS  # noqa: E402
-from channels.appointment_states import TRIGGERS, Change, State  # noqa: E402
 from messages.lifecycle import OPEN, SHARES, TRANSITIONS, Event, Status  # noqa: E402
 from tests.rig import report  # noqa: E402
 from transformers.mapping_schema import KINDS, json_schema  # noqa: E402
@@ -56,7 +56,11 @@ def appointment_states() -> str:
         "| state | means |", "|---|---|",
         *(f"| {state} | {words['State', state.name]} |" for state in State), "",
         "`→ STATE Tn`: leads there. `= Tn`: is sent, and the state stays. `~`: nothing is sent. Empty: cannot be;",
-        "the message is parked with `ILLEGAL_TRANSITION`, which names both states.", "",
+        "the message is parked with `ILLEGAL_TRANSITION`, which names both states. `?`: only where the site",
+        "says so.", "",
+        "| in `values: appointment:` of site.yaml | counts only then |", "|---|---|",
+        *(f"| `{word}: true` | {of} in {', '.join(sorted(states))} |" for word, (of, states) in SWITCHES.items()),
+        "",
         "## What the patient does in Blume", "", *_grid(told, TRIGGERS), "",
         "The second row is the event that tells PowerServer (HL7 table 0003).", "",
         "## What PowerServer says", "", *_grid(heard, {}), "",
@@ -70,7 +74,8 @@ def _grid(changes: list[Change], triggers: Mapping[Change, str]) -> list[str]:
         if cell.to is None:
             return ""
         sign = "~" if cell.quiet else "=" if cell.to is state else f"→ {cell.to}"
-        return f"{sign} {cell.rule}".rstrip()
+        switched = any(change is of and state in states for of, states in SWITCHES.values())
+        return f"{sign} {cell.rule}".rstrip() + ("?" if switched else "")
 
     rows = [f"| {state} | {' | '.join(shown(state, change) for change in changes)} |" for state in State]
     told = [f"| | {' | '.join(triggers[change] for change in changes)} |"] if triggers else []

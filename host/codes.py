@@ -73,6 +73,7 @@ RULE_CODES = {
         ("MODALITY_MISMATCH", "The study cannot be done on this resource.", "Book another resource, or group them."),
         ("TIME_INVALID", "The appointment has no time, or started too long ago.", "Book a time that is to come."),
         ("DURATION_MIN", "It is shorter than 15 minutes, and the next one is booked.", "Book a longer slot."),
+        ("OUT_OF_HOURS", "The resource is not open then.", "Book another time, or correct the resource's hours."),
         ("SLOT_BUSY", "The slot is taken.", "Book another slot, or allow overbooking."),
         ("NOT_LICENSED", "The organization has no licence for self-scheduling.", "Correct tables/organizations.csv."),
         ("NOT_ALLOWED", "The organization does not let patients do that.", "Correct tables/organizations.csv."),
@@ -81,8 +82,13 @@ RULE_CODES = {
 
 #: Of what is known only on the way: the rules of appointments, and the FHIR server's answers.
 WAY_CODES = {
-    code: Explanation(cause, f"a message is parked with {code}", cure)
+    code: Explanation(cause, f"a message says {code}", cure)
     for code, cause, cure in (
+        (
+            "DURATION_RAISED",
+            "The appointment is shorter than PowerServer's shortest, so it was made longer. (Warning)",
+            "Nothing: it was accepted, Blume was told with the answer, and the message's timeline says it.",
+        ),
         (
             "CHANGED_MEANWHILE",
             "The server's resource is not any more what the change was made for: somebody else has changed it.",

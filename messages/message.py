@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from messages.lifecycle import Event, Status
 from messages.outcome import Issue
-from messages.problem import Unmapped
+from messages.problem import Problem, Unmapped
 from messages.subject import SubjectChange
 
 
@@ -31,6 +31,8 @@ class Message:
     focus: int | None = None
     #: Searchable values by name, as the mapping's `index:` says. Patient data: never in logs or URLs.
     index: Mapping[str, str] = field(default_factory=dict)
+    #: While it is accepted: what the sender is warned of.
+    warnings: tuple[Problem, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

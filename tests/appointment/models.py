@@ -53,9 +53,12 @@ class Blume:
         self.held |= change | {"modified": self.clock.tick().isoformat()}
         self.tells.append(copy.deepcopy(self.held))
 
-    def write(self, change: dict[str, Any], believed: str | None) -> bool:
-        """The host writes. False: somebody was quicker, and the status is not the one that the host believed."""
+    def write(self, change: dict[str, Any], sent: dict[str, Any]) -> bool:
+        """The host writes. False: somebody was quicker, and it is not as the host believed."""
+        believed, start = sent.get("believed"), sent.get("believed_start")
         if believed is not None and self.held.get("status") not in {None, believed}:
+            return False
+        if start is not None and self.held.get("start") not in {None, start}:
             return False
         self.written += 1
         self._change({name: value for name, value in change.items() if value is not None})
@@ -201,7 +204,7 @@ class Host:
         change = {"filler": "PS-1", "placer": "appt-1", "resource": "CT", "other": "x"}
         if "status" in head.sent and head.sent["change"] != "numbered":
             change |= {name: head.sent[name] for name in ("status", "start", "end")}
-        if not self.blume.write(change, head.sent.get("believed")):
+        if not self.blume.write(change, head.sent):
             head.event = Event.REFUSED
 
     def settle(self, way: Way, head: Delivery) -> None:

@@ -121,6 +121,39 @@ def test_the_timeline_shows_what_each_side_said_the_state_after_it_and_no_gap_at
 KEYS = ("appt-7", "PS-7", "P7")
 
 
+def test_the_resource_in_blume_follows_what_staff_moved_it_to(world):
+    resource = {"actor": {"reference": "HealthcareService/7", "display": "BLUME CT"}, "status": "accepted"}
+    patient = {"actor": {"reference": "Patient/1"}, "status": "accepted"}
+    world.patient(9, "proposed", START, participant=[patient, resource])
+    world.wait_for_powerserver(9, "S12")
+
+    world.staff(9, "confirm", START, **{"BLUME_CT^BLUME_CT^99PSRES": "BLUME CT 2^BLUME CT 2^99PSRES"})
+    held = world.wait_for_blume(9, "booked")
+    version = held["meta"]["versionId"]
+    world.staff(9, "cancel", START)
+    after = world.wait_for_blume(9, "cancelled")
+
+    assert held["participant"][0]["actor"]["reference"] == "Patient/1"
+    assert held["participant"][1] == {
+        "actor": {"type": "HealthcareService", "display": "BLUME CT 2"}, "status": "accepted",
+    }  # fmt: skip
+    assert int(after["meta"]["versionId"]) == int(version) + 1
+    assert after["participant"][0]["status"] == "declined"
+
+
+def test_what_the_patient_answers_confirms_and_is_written_into_the_appointment(world):
+    world.staff(10, "book", START)
+    world.wait_for_blume(10, "pending")
+    world.change(10, "pending", START)
+
+    world.host.book(world.answer(10, "accepted"))
+    world.wait_for_powerserver(10, "S14")
+    world.staff(10, "confirm", START)
+    held = world.wait_for_blume(10, "booked")
+
+    assert held["participant"][0]["status"] == "accepted"
+
+
 def test_while_powerserver_refuses_a_confirmation_the_gap_is_named(world):
     world.staff(8, "book", START)
     world.wait_for_blume(8, "pending")

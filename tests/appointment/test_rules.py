@@ -242,6 +242,108 @@ def test_an_answer_of_the_patient_counts_before_the_status():
     assert change(story.blume("pending", filler="PS-1", response="accepted")) == "confirm"
 
 
+def test_what_the_patient_declines_is_a_cancellation():
+    story = Story()
+    story.blume("proposed")
+    story.powerserver("CONFIRMED")
+
+    assert change(story.blume("booked", response="declined")) == "cancel"
+    assert story.state == "CANCELLED"
+
+
+def test_what_the_patient_declines_before_confirming_it_is_cancelled_where_the_site_allows_it():
+    story, free = Story(), Story(allow_cancel_pending=True)
+    for one in (story, free):
+        one.powerserver("PENDING", event="S12", placer=None)
+
+    assert "PENDING, and this says CANCELLED" in refused(story.blume, "pending", filler="PS-1", response="declined")
+    assert change(free.blume("pending", filler="PS-1", response="declined")) == "cancel"
+
+
+@pytest.mark.parametrize("answer", ["tentative", "needs-action"])
+def test_an_answer_that_decides_nothing_changes_nothing(answer):
+    story = Story()
+    story.powerserver("PENDING", event="S12", placer=None)
+
+    assert change(story.blume("pending", filler="PS-1", response=answer)) == rules.ECHO
+
+
+def test_an_answer_to_what_is_over_is_none():
+    story = Story()
+    story.blume("proposed")
+    story.now = NINE + timedelta(hours=2)
+    story.powerserver("CONFIRMED", event="S26")
+
+    assert change(story.blume("noshow", response="declined")) == rules.ECHO
+
+
+@pytest.mark.parametrize(("answer", "status", "shown"), [("accepted", "CONFIRMED", "booked"),
+                                                         ("declined", "CANCELLED", "cancelled")])  # fmt: skip
+def test_what_the_patient_has_answered_is_written_into_the_appointment_once_powerserver_tells_it(answer, status, shown):
+    story = Story(allow_cancel_pending=True)
+    story.powerserver("PENDING", event="S12", placer=None)
+    story.blume("pending", filler="PS-1", response=answer, settle=None)
+
+    waiting = story.powerserver(status)
+    story.settle(2)
+    told = story.powerserver(status)
+
+    assert isinstance(waiting, Wait)
+    assert (told.values["status"], told.values["believed"]) == (shown, "pending")
+    assert change(story.blume(shown, filler="PS-1")) == rules.ECHO
+
+
+def test_only_what_is_confirmed_arrives_unless_the_site_lets_others():
+    story, free = Story(), Story(arrive_unconfirmed=True)
+    for one in (story, free):
+        one.powerserver("PENDING", event="S12", placer=None)
+
+    assert refused(story.powerserver, "ARRIVED") == (
+        "ILLEGAL_TRANSITION: the appointment is PENDING, and this says ARRIVED: no rule leads there"
+    )
+    assert change(free.powerserver("ARRIVED")) == "arrived"
+    story.powerserver("CONFIRMED")
+    assert change(story.powerserver("ARRIVED")) == "arrived"
+
+
+def test_the_resource_that_staff_moved_it_to_is_told_to_blume_and_stays():
+    story = Story()
+    story.blume("proposed")
+
+    moved = story.powerserver("CONFIRMED", resource="BLUME CT 2")
+    stays = story.powerserver("CANCELLED", resource="BLUME CT 2")
+
+    assert (moved.values["moved_to"], "moved_to" in stays.values) == ("BLUME CT 2", False)
+    assert "moved_to" not in Story().powerserver("PENDING", event="S12", placer=None).values
+
+
+def test_the_resource_that_staff_moved_it_to_comes_back_from_blume_as_an_echo_and_the_old_one_is_chosen_anew():
+    story = Story()
+    story.blume("proposed")
+    story.powerserver("CONFIRMED", resource="BLUME CT 2")
+
+    assert change(story.blume("booked", resource="BLUME CT 2")) == rules.ECHO
+    assert change(story.blume("proposed", resource="BLUME CT")) == "reschedule"
+
+
+def test_an_appointment_that_is_made_longer_says_so_at_the_door_and_on_its_way():
+    story = Story()
+    facts = {"status": ("proposed",), "start": (NINE.isoformat(),), "books": ("true",), "minutes": ("15",)}
+    ends = {minutes: ((NINE + timedelta(minutes=minutes)).isoformat(),) for minutes in (10, 15)}
+    kind = story.sides["fhir-to-hl7"]
+
+    (warned,) = kind.at_door(facts | {"end": ends[10]}, None)
+
+    assert (warned.code, warned.severity) == ("DURATION_RAISED", "warning")
+    assert not kind.at_door(facts | {"end": ends[15]}, None)
+    assert not kind.at_door(facts | {"end": ends[10], "books": ("false",)}, None)
+    said = story._tell("fhir-to-hl7", {
+        "placer": "appt-1", "status": "proposed", "start": NINE.isoformat(), "end": ends[10][0], "resource": "CT",
+        "minutes": "15", "books": "true", "modified": story.now.isoformat()}, None)  # fmt: skip
+    assert said.warning == rules.RAISED
+    assert Story().blume("proposed", books="true").warning is None
+
+
 @pytest.mark.parametrize("status", ["cancelled", "noshow", "entered-in-error"])
 def test_what_ended_before_powerserver_knew_it_is_not_sent(status):
     assert change(Story().blume(status)) == rules.UNSENT
@@ -263,7 +365,7 @@ def test_an_appointment_that_powerserver_had_before_this_host_is_taken_as_it_com
 
 def test_an_organization_s_own_table_of_statuses_counts_for_it_alone():
     own = {"statuses": {**SETTINGS["statuses"], "org-9": {"ARRIVED": {"fhir": "booked"}}}}
-    story, other = Story(**own), Story(**own)
+    story, other = Story(arrive_unconfirmed=True, **own), Story(arrive_unconfirmed=True, **own)
     for one in (story, other):
         one.blume("proposed")
 
@@ -296,3 +398,11 @@ def test_what_blume_is_believed_to_have_goes_with_every_write():
     assert story.powerserver("CONFIRMED").values["believed"] == "proposed"
     assert story.powerserver("CANCELLED").values["believed"] == "booked"
     assert "believed" not in Story().powerserver("PENDING", event="S12", placer=None).values
+
+
+def test_the_time_that_blume_is_believed_to_have_goes_along_too():
+    story = Story()
+    story.blume("proposed", TEN)
+
+    assert story.powerserver("CONFIRMED").values["believed_start"] == TEN.isoformat()
+    assert story.powerserver("CANCELLED").values["believed_start"] == NINE.isoformat()

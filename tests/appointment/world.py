@@ -83,6 +83,23 @@ class World:
 
     def tell(self, number: int) -> str:
         """Blume tells the host of the appointment as it is."""
+        return self.host.book(json.dumps(self._bundle(number)).encode())
+
+    def answer(self, number: int, status: str) -> bytes:
+        """Return what Blume tells when the patient answers what PowerServer booked."""
+        bundle = self._bundle(number)
+        urls = {entry["resource"]["resourceType"]: entry["fullUrl"] for entry in bundle["entry"]}
+        response = {
+            "resourceType": "AppointmentResponse", "appointment": {"reference": urls["Appointment"]},
+            "actor": {"reference": urls["Patient"]}, "participantStatus": status,
+        }  # fmt: skip
+        bundle["entry"].append({
+            "fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000099", "resource": response,
+            "request": {"method": "POST", "url": "AppointmentResponse"},
+        })  # fmt: skip
+        return json.dumps(bundle).encode()
+
+    def _bundle(self, number: int) -> dict[str, Any]:
         bundle = copy.deepcopy(_BUNDLE)
         appointment = copy.deepcopy(self.held(number))
         appointment["meta"] = {"lastUpdated": appointment.get("meta", {}).get("lastUpdated", _now().isoformat())}
@@ -91,7 +108,7 @@ class World:
         appointment.pop("id", None)
         bundle["entry"][9]["resource"] = appointment
         bundle["entry"][0]["resource"]["identifier"][0]["value"] = f"P{number}"
-        return self.host.book(json.dumps(bundle).encode())
+        return bundle  # type: ignore[no-any-return]
 
     def staff(
         self, number: int, sample: str, start: datetime | None = None, *, at: datetime | None = None, **fields: str

@@ -146,6 +146,21 @@ def test_ten_minutes_become_fifteen_and_the_end_moves_with_them(strict_host):
     )
 
 
+def test_an_appointment_that_is_made_longer_is_told_to_blume_and_in_the_message_s_timeline(strict_host):
+    status, _, answer = strict_host.post(booking(Appointment=short(AHEAD, 10) | {"slot": None}))
+    (response,) = [entry["response"] for entry in answer["entry"] if "outcome" in entry["response"]]
+    (warning,) = response["outcome"]["issue"]
+    shown = strict_host.wait_for_status(response["location"].removeprefix("Task/"), "SENT")
+    other = strict_host.post(booking(Appointment=short(AHEAD, 15) | {"slot": None}))[2]
+
+    assert (status, warning["severity"], warning["code"]) == (202, "warning", "business-rule")
+    assert warning["details"]["coding"][0]["code"] == "DURATION_RAISED"
+    assert "made longer" in warning["details"]["text"]
+    (mapped,) = [line for line in shown["deliveries"][0]["timeline"] if line["reason"] and line["event"] == "mapped"]
+    assert (mapped["event"], mapped["reason"]) == ("mapped", warning["details"]["text"])
+    assert "DURATION_RAISED" not in json.dumps(other)
+
+
 def test_a_refusal_is_recorded_and_names_no_patient(strict_host):
     status, _, answer = strict_host.post(booking(HealthcareService={"name": "BLUME CT 7"}))
     link = connect(strict_host.data)
