@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from console import (
     language,
     navigation,
     pages_account,
+    pages_alerts,
     pages_appointments,
     pages_audit,
     pages_channel,
@@ -53,6 +54,7 @@ from console.works import NoWorks, Works
 #: The pages: each module has its Blueprint `pages`. One line a page here, and one in `navigation.py`.
 PAGES = (
     pages_account,
+    pages_alerts,
     pages_appointments,
     pages_audit,
     pages_channel,
@@ -91,6 +93,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     provider: Provider | None = None,
     address: str | None = None,
     works: Works | None = None,
+    alert_rules: Mapping[str, Any] | None = None,
 ) -> Flask:
     """Return the status page of the store in `folder`.
 
@@ -105,6 +108,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
         explain: Gives where what was sent came from, for the panes.
         provider: The site's identity provider.
         works: Finds out what the store does not know.
+        alert_rules: What `alerts:` in site.yaml says, without its secrets; None: nobody watches and nobody is told.
         address: https://… under which browsers reach it, by a proxy that speaks TLS; None: on this machine only.
 
     Raises:
@@ -115,6 +119,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     app.extensions["desk"] = Desk(
         folder=folder, name=name, zone=ZoneInfo(zone), reader=Reader(folder), control=control, describe=describe,
         explain=explain, provider=None if provider is None else SignIn(provider), works=works or NoWorks(),
+        alert_rules=alert_rules,
     )  # fmt: skip
     # JSON in the order in which a person reads it.
     app.json = DefaultJSONProvider(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ class Desk:
     #: The site's identity provider; None: there are only local accounts.
     provider: SignIn | None = None
     works: Works
+    #: What site.yaml says of alerts, without its secrets.
+    alert_rules: Mapping[str, Any] | None = None
     #: channel → until when (monotonic), and what was found out about its mapping.
     found_out: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)
     searches: Searches = field(default_factory=Searches)

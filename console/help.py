@@ -19,6 +19,7 @@ PARTS = {
     "appointments": "appointments",
     "errors": "errors",
     "refused": "refused",
+    "alerts": "alerts",
     "mappings": "mappings",
     "audit": "audit",
     "settings": "settings",

@@ -27,6 +27,7 @@ NAVIGATION = (
     Entry(endpoint="messages.page", word=_l("Messages")),
     Entry(endpoint="errors.page", word=_l("Errors")),
     Entry(endpoint="refused.page", word=_l("Refused")),
+    Entry(endpoint="alerts.page", word=_l("Alerts")),
     Entry(endpoint="appointments.page", word=_l("Appointments")),
     Entry(endpoint="shares.page", word=_l("Shares")),
     Entry(endpoint="jobs.page", word=_l("Jobs")),

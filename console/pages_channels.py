@@ -60,6 +60,7 @@ def page_json() -> Response:
         attention=[channel.name for channel in view.attention],
         since=view.since,
         refused=view.refused,
+        alerts=view.alerts,
         silent=[process.role for process in view.silent],
         balance={"accepted": view.accepted, **view.shares},
         channels=[_channel_json(channel) for channel in view.channels],

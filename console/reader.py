@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from console.status import Facts
-from store import directory, lists, reads
+from store import alerts, directory, lists, reads
 from store.connection import Connection, connect
 from store.metrics import Totals
 
@@ -50,6 +50,7 @@ class Reader:
                 processes=directory.processes(connection),
                 since=since,
                 refused=lists.refused_since(connection, since),
+                alerts=[alert.text for alert in alerts.open_alerts(connection)],
             )
 
     def _peers_of(self, connection: Connection, row: directory.ChannelRow) -> dict[int, str]:

@@ -107,6 +107,8 @@ class Overview:
     silent: tuple[ProcessRow, ...]
     #: Arrivals refused at the doors since the start of the day.
     refused: int
+    #: Texts of the open alerts, blockers first.
+    alerts: Sequence[str]
 
     @property
     def moving(self) -> int:
@@ -153,6 +155,7 @@ class Facts:
     processes: Sequence[ProcessRow]
     since: float
     refused: int
+    alerts: Sequence[str]
 
 
 def overview(facts: Facts) -> Overview:
@@ -165,6 +168,7 @@ def overview(facts: Facts) -> Overview:
         shares={share: sum(_level(of, statuses) for of in levels) for share, statuses in SHARES.items()},
         silent=tuple(process for process in facts.processes if process.role != "console" and not is_alive(process)),
         refused=facts.refused,
+        alerts=facts.alerts,
     )
 
 

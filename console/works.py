@@ -35,6 +35,16 @@ class Reached:
     problem: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Whether somebody can be told of alerts now."""
+
+    #: `email` or `webhook`.
+    receiver: str
+    #: None: yes.
+    problem: str | None
+
+
 class Works(Protocol):
     """What the host finds out. Each may take seconds; each raises `CannotTell`."""
 
@@ -56,6 +66,9 @@ class Works(Protocol):
     def resend(self, message: str, body: bytes, *, by: str, reason: str | None) -> str:
         """Accept an edited copy of a message for its channel; return its id. The original is not touched."""
 
+    def test_alerts(self) -> list[Told]:
+        """Tell everybody whom site.yaml names of an alert that is none."""
+
 
 class NoWorks:
     """Where nobody finds anything out."""
@@ -63,4 +76,4 @@ class NoWorks:
     def _none(self, *_: object, **__: object) -> Any:
         raise CannotTell("nothing can be found out here")
 
-    difference = specification = tests = would = reach = resend = _none
+    difference = specification = tests = would = reach = resend = test_alerts = _none

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from console.works import CannotTell, Reached, Would
+from console.works import CannotTell, Reached, Told, Would
 
 #: Seconds that a page waits; a check of a large site takes two or three.
 PATIENCE = 60.0
@@ -50,6 +50,10 @@ class CommandWorks:
         why = ["--reason", reason] if reason else []
         found = self._json("messages", "resend", message, "--with", "-", "--by", by, *why, given=body)
         return str(found["message"])
+
+    def test_alerts(self) -> list[Told]:
+        """See `console.works.Works`."""
+        return [Told(**one) for one in self._json("alerts", "test")["receivers"]]
 
     def _json(self, *words: str, given: bytes = b"") -> dict[str, Any]:
         found: dict[str, Any] = orjson.loads(self._run(*words, "--json", given=given))

@@ -42,6 +42,7 @@ def run(assignment: Assignment) -> None:
         provider=_provider(assignment.console.get("sign_in")),
         address=assignment.console.get("address"),
         works=CommandWorks(front_door(), assignment.folder),
+        alert_rules=assignment.alerts,
     )
     directory.announce(store.writer, "console", os.getpid(), None, ())
 

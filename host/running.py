@@ -13,6 +13,7 @@ import orjson
 
 from host import deploying, needed
 from host import site as sites
+from host.alert_rules import shown
 from host.front_door import front_door
 from host.occasional import Occasional, jobs_of
 from host.roles import Assignment
@@ -131,6 +132,7 @@ class Host:
             folder=str(self.site.folder.resolve()),
             retention_days=self.site.retention_days,
             dicom=dict(self.site.dicom or {}),
+            alerts=None if self.site.alerts is None else shown(self.site.alerts),
         )
 
     def summary(self) -> Iterator[str]:

@@ -63,6 +63,7 @@ EVENTS: dict[str, EventType] = {
     "messages-searched": EventType("110112", "Query", "E"),
     "message-viewed": EventType("rest", action="R", subtype="read", **_REST),
     "message-changed": EventType("rest", action="U", subtype="update", **_REST),
+    "alerts-tested": EventType("alerts", "Alerts of the host", "E", system=OURS),
     "audit-viewed": EventType("110101", "Audit Log Used", "R"),
     # -- study share and pull prior
     "share-requested": EventType("110106", "Export", "E"),

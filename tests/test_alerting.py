@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import json
+import re
 import shutil
 import threading
 import time
@@ -17,7 +18,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from host import alert_telling, alerting
+from host import alert_rules, alert_telling, alerting
 from host.occasional import jobs_of
 from host.site import read_site
 from messages.problem import Problems
@@ -290,6 +291,16 @@ def test_without_tls_e_mail_leaves_this_machine_never(store, site):
     assert alert_telling.try_out("Clinic", alert_telling.receivers(far)) == {
         "email": "without TLS e-mail goes to this machine only"
     }
+
+
+def test_the_status_page_is_told_the_rules_without_their_secrets(site):
+    hook = "webhook: { url: 'https://hooks.example/T0/secret-path', token: '${secret:HOOK_TOKEN}' }"
+    told = alert_rules.shown(site(f"alerts:\n  {mail_to(25)}\n  {hook}\n  quiet: {{}}").alerts)
+
+    assert [one["kind"] for one in told["receivers"]] == ["email", "webhook"]
+    assert told["receivers"][1]["where"] == "hooks.example"
+    assert told["quiet"]["end"] == "06:00"
+    assert not re.search("secret|HOOK_TOKEN|password", json.dumps(told))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from .conftest import MRN, SURNAME, asked_for
 
 FORMS = {
     "/channels/blume-appointment/state": {"state": "stopped"},
+    "/alerts/test": {},
     "/search": {"q": MRN},
     "/appointments/search": {"q": MRN},
     "/language": {"language": "pt_BR"},
