@@ -18,6 +18,7 @@ from channels import verdict
 from channels.backoff import Breaker, wait_before
 from channels.channel import Channel, Destination
 from channels.definitions import Definitions
+from channels.gently import gently
 from channels.job_starter import JobStarter
 from channels.prepare import Prepared, prepare
 from connectors.base import DestinationConnector
@@ -163,6 +164,8 @@ class Runner:
     def _longest_run(self) -> int:
         if self._destination.policy.hold_unanswered or not self._breaker.is_closed:
             return 1  # what is claimed and not sent must not look as if it had left
+        if self._channel.is_heavy:
+            return 1  # a run of large messages would be a commit that everybody waits for
         return max(1, min(RUN, int(RUN_WITHIN / self._pace)))
 
     async def _wait(self) -> bool:
@@ -190,6 +193,10 @@ class Runner:
 
     async def _send_run(self, line: DestinationConnector, run: list[Work], answers: list[_Answer]) -> list[_Answer]:
         """Map, claim and send a run, and commit the answers before it on the way; return its own answers."""
+        if self._channel.is_heavy:
+            await self._commit(answers)  # they do not wait for the end of a rest
+            answers = []
+            await gently().turn()
         jobs, steps = await self._prepare(run)
         if not jobs or not self._breaker.is_closed:
             await self._commit(answers, [*steps, *(step for job in jobs for step in job.prepared.steps)])

@@ -136,7 +136,7 @@ def _mapping(channel: Channel, destination: Destination, work: Work, store: Stor
             values=decision.values if decision is not None else {}, asked=_asked(channel, work),
         )  # fmt: skip
         transform = functools.partial(channel.transformer.transform, document, given)
-        result = gently(transform) if channel.is_heavy else transform()
+        result = gently().do(transform) if channel.is_heavy else transform()
     except Problems as problems:
         codes = tuple(code for problem in problems.problems for code in problem.unmapped)
         issues = tuple(Issue(code=problem.code, text=problem.text) for problem in problems.problems)
