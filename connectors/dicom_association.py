@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import BinaryIO, Protocol
 
 from connectors import dicom_command, dicom_pdu
@@ -20,7 +21,7 @@ from connectors.dicom_wire import Wire
 
 #: Longest data set that is held in memory: an identifier, or a report of some fifty thousand instances.
 MAX_DATA_SET = 8 * 1024 * 1024
-#: Bytes of a message that are written at a time.
+#: Bytes of a message that are written at a time, at most; or one PDU.
 _AT_A_TIME = 262_144
 
 
@@ -58,7 +59,7 @@ class Association:
         self._messages = 0
         #: A message is under way; where that ended in the middle, the association is of no use any more.
         self._is_busy = False
-        wire.limit = MAX_LENGTH
+        wire.allow(MAX_LENGTH)
 
     @property
     def stands(self) -> bool:
@@ -74,14 +75,12 @@ class Association:
         self, context: Context, command: Command, data_set: bytes | None = None, within: float = 30.0
     ) -> None:
         """Send a message whose data set, if any, is in memory. Raises ConnectionError, TimeoutError: it is over."""
+        if data_set is not None:
+            await self.send_file(context, command, BytesIO(data_set), len(data_set), within)
+            return
         with self._under_way():
             async with asyncio.timeout(within):
-                await self._wire.write(b"".join(self._command(context, command)))
-                if data_set is not None:
-                    view = memoryview(data_set)
-                    for at in range(0, len(view), _AT_A_TIME):
-                        piece = view[at : at + _AT_A_TIME]
-                        await self._wire.write(self._pieces(context, piece, ends=at + _AT_A_TIME >= len(view)))
+                await self._wire.write(self._command(context, command))
 
     async def send_file(self, context: Context, command: Command, file: BinaryIO, size: int, within: float) -> None:
         """Send a message whose data set is the next `size` bytes of a file; `within` holds for each piece.
@@ -90,14 +89,16 @@ class Association:
             ConnectionError, TimeoutError: it is over.
             ValueError: the file cannot be read to the end of its data set; the association is of no use any more.
         """
-        head = b"".join(self._command(context, command))
+        most = dicom_pdu.fragment_bytes(self.agreement.max_length)
+        at_a_time = most * max(1, _AT_A_TIME // most)
+        head = self._command(context, command)
         left = size
         with self._under_way():
             while left > 0:
-                piece = _read(file, min(_AT_A_TIME, left))
+                piece = _read(file, min(at_a_time, left))
                 left -= len(piece)
                 async with asyncio.timeout(within):
-                    await self._wire.write(head + self._pieces(context, memoryview(piece), ends=left == 0))
+                    await self._wire.write(head + self._pdus(context, piece, is_command=False, ends=left == 0))
                 head = b""
 
     @contextmanager
@@ -106,17 +107,17 @@ class Association:
         yield
         self._is_busy = False
 
-    def _command(self, context: Context, command: Command) -> Iterator[bytes]:
-        yield from self._p_data(context, memoryview(dicom_command.encode(command)), is_command=True, ends=True)
+    def _command(self, context: Context, command: Command) -> bytes:
+        return self._pdus(context, dicom_command.encode(command), is_command=True, ends=True)
 
-    def _pieces(self, context: Context, data: memoryview, *, ends: bool) -> bytes:
-        return b"".join(self._p_data(context, data, is_command=False, ends=ends))
-
-    def _p_data(self, context: Context, data: memoryview, *, is_command: bool, ends: bool) -> Iterator[bytes]:
-        most = dicom_pdu.fragment_bytes(self.agreement.max_length)
+    def _pdus(self, context: Context, data: bytes, *, is_command: bool, ends: bool) -> bytes:
+        """Return data of a message as P-DATA-TF, none longer than the peer reads."""
+        most, view = dicom_pdu.fragment_bytes(self.agreement.max_length), memoryview(data)
+        parts: list[bytes] = []
         for at in range(0, len(data), most):
             is_last = ends and at + most >= len(data)
-            yield from dicom_pdu.p_data(context.number, data[at : at + most], is_command=is_command, is_last=is_last)
+            parts += dicom_pdu.p_data(context.number, view[at : at + most], is_command=is_command, is_last=is_last)
+        return b"".join(parts)
 
     async def receive(self, within: float, choose: Choose = lambda _, __: None) -> Message:
         """Return the peer's next message; `within` seconds may pass before each PDU of it.
@@ -169,7 +170,7 @@ class Association:
     async def _p_data_body(self) -> memoryview:
         kind, pdu = await self._wire.read()
         if kind == P_DATA:
-            return memoryview(pdu)[HEADER:]
+            return pdu[HEADER:]
         if kind == RELEASE_RQ:
             self._wire.close(dicom_pdu.release_rp())
             raise Released("the peer released the association")

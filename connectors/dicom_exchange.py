@@ -14,7 +14,8 @@ from connectors.dicom_association import Association, Choose, Message
 from connectors.dicom_base import Verdict
 from connectors.dicom_command import NO_DATA_SET, Command, number, response
 from connectors.dicom_negotiation import Context, Proposal
-from connectors.dicom_station import PLAIN, DicomStation, association
+from connectors.dicom_station import DicomStation, association
+from connectors.dicom_syntaxes import PLAIN
 
 
 class NotDone(Exception):

@@ -14,7 +14,8 @@ from connectors.dicom_base import DicomIntake
 from connectors.dicom_incoming import Shelf
 from connectors.dicom_listener import DicomListener
 from connectors.dicom_reception import Manners, Reception
-from connectors.dicom_wire import Wire, server_tls
+from connectors.dicom_tls import server_tls
+from connectors.dicom_wire import Wire
 from connectors.guests import Guests
 
 log = logging.getLogger(__name__)

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import mmap
 import os
 import re
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pydicom import config, dcmread
-
 from connectors.dicom_base import Instance, Reference
 from connectors.dicom_command import Command, text
+from connectors.dicom_elements import texts
 from connectors.dicom_negotiation import Context
 from connectors.dicom_part10 import write_head
 from messages.identity import message_id
 
-# As in dicom_dataset: what a peer wrote is checked by us, not remarked on.
-config.settings.reading_validation_mode = config.IGNORE
-
-#: Tags that are read to know what came: SOP class and instance, study, series.
-_TAGS = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
+#: Tags that are read to know what came.
+_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES = _TAGS = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
 #: PS3.5 9.1: digits and dots, 64 at most.
 _UID = re.compile(r"[0-9.]{1,64}")
 
@@ -108,9 +104,9 @@ class Incoming:
         if self._failed is not None or self._file is None:
             raise self._failed or OSError("it was not begun")
         self._file.flush()
+        self._check()
         os.fsync(self._file.fileno())
         self._file.close()
-        self._check()
         self._part.rename(self._path)
         _sync_folder(self._path.parent)
         return Instance(
@@ -119,16 +115,19 @@ class Incoming:
         )  # fmt: skip
 
     def _check(self) -> None:
+        """Read from the data set what it says that it is."""
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                found = dcmread(self._part, stop_before_pixels=True, specific_tags=list(_TAGS))
-                uids = [str(found[tag].value) if tag in found else "" for tag in _TAGS]
-        except Exception as error:  # noqa: BLE001 - the library raises many kinds for what a peer may send
-            raise Mismatch(f"the data set cannot be read ({type(error).__name__})") from None
-        if Reference(uids[0], uids[1]) != self._reference or not uids[2]:
+            found = self._read()
+        except ValueError as error:
+            raise Mismatch(str(error)) from None
+        said = Reference(found.get(_SOP_CLASS, ""), found.get(_SOP_INSTANCE, ""))
+        if said != self._reference or not found.get(_STUDY):
             raise Mismatch("the data set is not the instance that was announced")
-        self.study_uid, self.series_uid = uids[2], uids[3]
+        self.study_uid, self.series_uid = found[_STUDY], found.get(_SERIES, "")
+
+    def _read(self) -> dict[int, str]:
+        with self._part.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return texts(data, self._transfer_syntax, _TAGS, self._offset)
 
     def drop(self) -> None:
         """Forget it: the association broke, or it cannot be kept; never raises."""

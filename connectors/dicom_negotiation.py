@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydicom.uid import UID
-from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -28,6 +27,7 @@ from pynetdicom.presentation import (
 )
 
 from connectors import dicom_pdu
+from connectors.dicom_part10 import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 from connectors.dicom_pdu import ProtocolError
 from connectors.dicom_status import rejection
 
@@ -199,9 +199,9 @@ def _about_us() -> list[
 ]:
     length, name = MaximumLengthNotification(), ImplementationVersionNameNotification()
     length.maximum_length_received = MAX_LENGTH
-    name.implementation_version_name = PYNETDICOM_IMPLEMENTATION_VERSION
+    name.implementation_version_name = IMPLEMENTATION_NAME
     uid = ImplementationClassUIDNotification()
-    uid.implementation_class_uid = PYNETDICOM_IMPLEMENTATION_UID
+    uid.implementation_class_uid = UID(IMPLEMENTATION_UID)
     return [length, uid, name]
 
 

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.dicom_base import Instance, Reference
+from connectors.dicom_elements import LONG_VRS
 
 #: Bytes in which the file meta information must end; it has some hundred bytes, private information aside.
 _HEAD_BYTES = 16_384
-_LONG_VRS = (b"OB", b"OW", b"UN", b"UT", b"SQ", b"OF", b"OD", b"OL")
-_SOP_CLASS, _SOP_INSTANCE, _TRANSFER_SYNTAX = 0x0002, 0x0003, 0x0010
+#: By which files and associations of ours are known (PS3.7 D.3.3.2); the UID is made from a UUID (PS3.5 B.2).
+IMPLEMENTATION_UID, IMPLEMENTATION_NAME = "2.25.159229113904137543481245568467596868261", "PLUGIN_HOST_1"
+#: Elements of group 0002.
+_GROUP_LENGTH, _VERSION, _SOP_CLASS, _SOP_INSTANCE, _TRANSFER_SYNTAX = 0x0000, 0x0001, 0x0002, 0x0003, 0x0010
+_IMPLEMENTATION, _SOURCE = 0x0012, 0x0016
 
 
 class Head(NamedTuple):
@@ -40,7 +44,7 @@ def read_head(data: bytes) -> Head:
         if at + 12 > len(data):
             raise ValueError("the file meta information does not end")
         number = struct.unpack_from("<H", data, at + 2)[0]
-        if data[at + 4 : at + 6] in _LONG_VRS:
+        if data[at + 4 : at + 6] in LONG_VRS:
             start, length = at + 12, struct.unpack_from("<L", data, at + 8)[0]
         else:
             start, length = at + 8, struct.unpack_from("<H", data, at + 6)[0]
@@ -72,17 +76,22 @@ def read_instance(path: Path) -> Instance:
 
 def write_head(reference: Reference, transfer_syntax_uid: str, ae_title: str) -> bytes:
     """Return preamble and file meta information for a data set that comes from an AE title."""
-    from pydicom.dataset import FileMetaDataset  # noqa: PLC0415 - only a process that receives needs it
-    from pydicom.uid import UID  # noqa: PLC0415
-    from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID  # noqa: PLC0415
-    from pynetdicom.dsutils import encode_file_meta  # noqa: PLC0415
+    elements = b"".join(
+        (
+            _element(_VERSION, b"OB", b"\x00\x01"),
+            _element(_SOP_CLASS, b"UI", reference.sop_class_uid.encode()),
+            _element(_SOP_INSTANCE, b"UI", reference.sop_instance_uid.encode()),
+            _element(_TRANSFER_SYNTAX, b"UI", transfer_syntax_uid.encode()),
+            _element(_IMPLEMENTATION, b"UI", IMPLEMENTATION_UID.encode()),
+            _element(_SOURCE, b"AE", ae_title.encode()),
+        )
+    )
+    return bytes(128) + b"DICM" + _element(_GROUP_LENGTH, b"UL", struct.pack("<L", len(elements))) + elements
 
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = UID(reference.sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(reference.sop_instance_uid)
-    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-    meta.ImplementationClassUID = PYNETDICOM_IMPLEMENTATION_UID
-    meta.SourceApplicationEntityTitle = ae_title
-    meta.FileMetaInformationGroupLength = 0
-    return bytes(128) + b"DICM" + encode_file_meta(meta)
+
+def _element(number: int, vr: bytes, value: bytes) -> bytes:
+    """Return an element of group 0002, explicit VR little endian."""
+    if len(value) % 2:
+        value += b" " if vr == b"AE" else b"\0"
+    length = struct.pack("<HL", 0, len(value)) if vr in LONG_VRS else struct.pack("<H", len(value))
+    return struct.pack("<HH", 2, number) + vr + length + value

@@ -34,7 +34,7 @@ class Pdv(NamedTuple):
     fragment: memoryview
 
 
-def read_header(data: bytearray) -> tuple[int, int]:
+def read_header(data: bytearray | memoryview) -> tuple[int, int]:
     """Return type and length of the PDU that begins with these 6 bytes.
 
     Raises:

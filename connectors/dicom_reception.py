@@ -24,8 +24,7 @@ from connectors.dicom_incoming import Incoming, Mismatch, Shelf
 from connectors.dicom_negotiation import Context, support
 from connectors.dicom_pdu import ProtocolError
 from connectors.dicom_query import VERIFICATION
-from connectors.dicom_station import PLAIN
-from connectors.dicom_syntaxes import RECEIVED
+from connectors.dicom_syntaxes import PLAIN, RECEIVED
 from connectors.dicom_wire import Wire
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,9 @@ from connectors.dicom_base import Verdict
 from connectors.dicom_negotiation import AssociationRejected, Proposal
 from connectors.dicom_part10 import Head, read_head
 from connectors.dicom_query import VERIFICATION
-from connectors.dicom_station import PLAIN, DicomStation, associate
+from connectors.dicom_station import DicomStation, associate
 from connectors.dicom_store import NOT_ACCEPTED, proposal, send_bytes
+from connectors.dicom_syntaxes import PLAIN
 from messages.lifecycle import Event
 
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"

@@ -16,11 +16,8 @@ from connectors.dicom_association import Association
 from connectors.dicom_base import check_ae_title
 from connectors.dicom_negotiation import Proposal
 from connectors.dicom_pdu import ABORT, ProtocolError, abort
-from connectors.dicom_wire import Wire, client_tls
-
-EXPLICIT_LE, IMPLICIT_LE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
-#: What identifiers, requests and reports are written in.
-PLAIN = (EXPLICIT_LE, IMPLICIT_LE)
+from connectors.dicom_tls import client_tls
+from connectors.dicom_wire import Wire
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 

@@ -5,10 +5,14 @@ Nothing is unpacked here; an instance rests and leaves in the syntax that it cam
 
 from __future__ import annotations
 
-#: In the order of preference.
+EXPLICIT_LE, IMPLICIT_LE, EXPLICIT_BE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+#: What identifiers, requests and reports are written in.
+PLAIN = (EXPLICIT_LE, IMPLICIT_LE)
+
+#: What instances are taken in, in the order of preference.
 RECEIVED = (
-    "1.2.840.10008.1.2.1",  # Explicit VR Little Endian
-    "1.2.840.10008.1.2",  # Implicit VR Little Endian
+    EXPLICIT_LE,
+    IMPLICIT_LE,
     "1.2.840.10008.1.2.4.70",  # JPEG Lossless, first-order prediction
     "1.2.840.10008.1.2.4.57",  # JPEG Lossless
     "1.2.840.10008.1.2.4.80",  # JPEG-LS Lossless
@@ -30,5 +34,5 @@ RECEIVED = (
     "1.2.840.10008.1.2.4.106",  # MPEG-4 AVC/H.264 Stereo High Profile, Level 4.2
     "1.2.840.10008.1.2.4.107",  # HEVC/H.265 Main Profile, Level 5.1
     "1.2.840.10008.1.2.4.108",  # HEVC/H.265 Main 10 Profile, Level 5.1
-    "1.2.840.10008.1.2.2",  # Explicit VR Big Endian, retired and still met
+    EXPLICIT_BE,  # retired and still met
 )

@@ -1,7 +1,7 @@
-"""One connection as a row of PDUs, read only as far as they are asked for; and the TLS that it speaks.
+"""One connection as a row of PDUs, read only as far as they are asked for.
 
-No PDU longer than the limit is ever held: its length is looked at before its body is read.
-Sources: DICOM PS3.8 9.1; PS3.15 B.12 and B.13 (BCP 195: RFC 8996, RFC 9325).
+No PDU longer than the limit is ever held: its length is looked at before its body is read. What comes is received into
+one buffer and looked at there. Source: DICOM PS3.8 9.1.
 """
 
 from __future__ import annotations
@@ -12,27 +12,29 @@ import ssl
 
 from connectors.dicom_pdu import HEADER, MAX_NEGOTIATION, P_DATA, ProtocolError, read_header
 
-#: Bytes that are held unread before the peer must wait.
-_ENOUGH = 2 * 131_072
+#: Bytes that are made room for when a system's loop has received more than it was asked for (Windows).
+_MORE = 65_536
 #: Bytes written and unsent at which we wait, and go on again.
 _UNSENT = (524_288, 131_072)
 _QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)
 #: A half-open line is noticed after about two minutes.
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3))
-#: RFC 9325 4.2: forward secrecy and authenticated encryption only; TLS 1.3 has no others.
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
-class Wire(asyncio.Protocol):
+class Wire(asyncio.BufferedProtocol):
     """One connection, ours or a peer's. One task reads it, and writes it."""
 
     def __init__(self) -> None:
-        #: Longest body of a P-DATA-TF that is read; raised once the association stands.
-        self.limit = MAX_NEGOTIATION
-        self._buffer = bytearray()
+        #: Longest body of a P-DATA-TF that is read.
+        self._limit = MAX_NEGOTIATION
+        #: What has come and was not read is `_buffer[_start:_end]`.
+        self._buffer = memoryview(bytearray(HEADER + MAX_NEGOTIATION))
+        self._start = self._end = 0
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
         self._reader: asyncio.Future[None] | None = None
+        #: Bytes that the reader waits for.
+        self._wanted = 0
         self._drained: asyncio.Future[None] | None = None
         self._lost: ConnectionError | None = None
         self._paused = False
@@ -40,28 +42,27 @@ class Wire(asyncio.Protocol):
     @property
     def stands(self) -> bool:
         """The line is open, and the peer has said nothing on it that nobody has read."""
-        return self._lost is None and self._transport is not None and not self._buffer
+        return self._lost is None and self._transport is not None and self._start == self._end
 
-    async def read(self) -> tuple[int, bytearray]:
-        """Return type and bytes of the next PDU, its header included.
+    def allow(self, limit: int) -> None:
+        """Read P-DATA-TF with bodies of so many bytes, for the association stands; one more while one is looked at."""
+        self._limit = limit
+        self._move(memoryview(bytearray(2 * (HEADER + limit))))
+
+    async def read(self) -> tuple[int, memoryview]:
+        """Return type and bytes of the next PDU, its header included; they are good until the next is read.
 
         Raises:
             ProtocolError: it is none, or longer than the limit.
             ConnectionError: the line is gone.
         """
         await self._have(HEADER)
-        kind, length = read_header(self._buffer)
-        limit = self.limit if kind == P_DATA else MAX_NEGOTIATION
-        if length > limit:
+        kind, length = read_header(self._buffer[self._start : self._start + HEADER])
+        if length > (self._limit if kind == P_DATA else MAX_NEGOTIATION):
             raise ProtocolError("a PDU is longer than was agreed")
-        end = HEADER + length
-        await self._have(end)
-        pdu = self._buffer[:end]
-        del self._buffer[:end]
-        if self._paused and len(self._buffer) < _ENOUGH and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
-        return kind, pdu
+        await self._have(HEADER + length)
+        begin, self._start = self._start, self._start + HEADER + length
+        return kind, self._buffer[begin : self._start]
 
     async def hears(self, within: float) -> bool:
         """Wait until there is something to read, or the line is gone; False: neither within so many seconds."""
@@ -113,15 +114,24 @@ class Wire(asyncio.Protocol):
         self._gone(ConnectionResetError("hung up"))
 
     async def _have(self, count: int) -> None:
-        while len(self._buffer) < count:
+        """Wait until so many bytes are there."""
+        while self._end - self._start < count:
             if self._lost is not None:
                 raise self._lost
-            self._reader = asyncio.get_running_loop().create_future()
+            if self._start + count > len(self._buffer):
+                self._move(self._buffer)
+            self._reader, self._wanted = asyncio.get_running_loop().create_future(), count
             self._acknowledge_quickly()
             if self._paused and self._transport is not None:
                 self._paused = False
                 self._transport.resume_reading()
             await self._reader
+
+    def _move(self, buffer: memoryview) -> None:
+        """Move what was not read to the beginning of a buffer."""
+        length = self._end - self._start
+        buffer[:length] = self._buffer[self._start : self._end]
+        self._buffer, self._start, self._end = buffer, 0, length
 
     def _acknowledge_quickly(self) -> None:
         """Have the kernel acknowledge at once what comes: a peer that writes in two pieces waits for it (Nagle)."""
@@ -142,14 +152,20 @@ class Wire(asyncio.Protocol):
             if option is not None:  # not every system has each
                 connected.setsockopt(socket.IPPROTO_TCP, option, value)
 
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if len(self._buffer) >= _ENOUGH and self._transport is not None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - what is free is what there is
+        if self._end == len(self._buffer):
+            self._move(memoryview(bytearray(self._end - self._start + _MORE)))
+        return self._buffer[self._end :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._end += nbytes
+        if self._end == len(self._buffer) and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
         if self._reader is not None and not self._reader.done():
             self._acknowledge_quickly()
-            self._reader.set_result(None)
+            if self._end - self._start >= self._wanted:
+                self._reader.set_result(None)
 
     def eof_received(self) -> None:
         """Close: a peer that has hung up on one side is not written to."""
@@ -176,35 +192,3 @@ class Wire(asyncio.Protocol):
             self._drained.set_exception(self._lost)
             self._drained.exception()  # somebody may wait for it, or nobody
         self._drained = None
-
-
-def client_tls(ca_file: str | None, certificate_file: str | None, key_file: str | None) -> ssl.SSLContext:
-    """Return what verifies a peer that we call, and shows our certificate.
-
-    Raises:
-        OSError: a file cannot be read, or is no certificate.
-    """
-    context = _by_bcp_195(ssl.create_default_context(cafile=ca_file))
-    if certificate_file:
-        context.load_cert_chain(certificate_file, key_file)
-    return context
-
-
-def server_tls(certificate_file: str, key_file: str, client_ca_file: str | None) -> ssl.SSLContext:
-    """Return what shows our certificate to who calls us, and verifies theirs where authorities for them are named.
-
-    Raises:
-        OSError: a file cannot be read, or is no certificate.
-    """
-    context = _by_bcp_195(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client_ca_file))
-    context.load_cert_chain(certificate_file, key_file)
-    if client_ca_file is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
-def _by_bcp_195(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    return context

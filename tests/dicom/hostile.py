@@ -14,7 +14,7 @@ from pathlib import Path
 
 from connectors import dicom_command, dicom_negotiation, dicom_pdu
 from connectors.dicom_negotiation import Proposal
-from connectors.dicom_station import PLAIN
+from connectors.dicom_syntaxes import PLAIN
 from tests.dicom.door import door
 from tests.dicom.kit import MR
 from tests.dicom.peers import US, dcmtk, wait_until

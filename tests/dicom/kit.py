@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from connectors import dicom_command, dicom_negotiation, dicom_pdu
 from connectors.dicom_listener import DicomListener
 from connectors.dicom_peer import DimseStation
-from connectors.dicom_station import PLAIN
+from connectors.dicom_syntaxes import PLAIN
 from tests.dicom.peers import US
 
 MR, CT = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.2"

@@ -18,7 +18,7 @@ from connectors.dicom_dataset import read_identifier, read_report, write_identif
 from connectors.dicom_negotiation import Proposal
 from connectors.dicom_part10 import read_head, write_head
 from connectors.dicom_pdu import ProtocolError
-from connectors.dicom_station import EXPLICIT_LE, IMPLICIT_LE, PLAIN
+from connectors.dicom_syntaxes import EXPLICIT_LE, IMPLICIT_LE, PLAIN
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
