@@ -8,7 +8,7 @@ from typing import Any
 from channels import registry
 from channels.settings import build
 from connectors.dicom_base import DicomPeer, DicomwebPeer
-from connectors.share_base import Mailer, OmegaAi
+from connectors.share_base import Mailer, OmegaAi, ResultsDoor
 
 
 class Peers:
@@ -20,8 +20,10 @@ class Peers:
         dicomweb: Mapping[str, object] | None = None,
         omegaai: Mapping[str, object] | None = None,
         mail: Mapping[str, object] | None = None,
+        results: Mapping[str, object] | None = None,
     ) -> None:
-        self._dicom, self._dicomweb, self._omegaai, self._mail = dicom, dicomweb, omegaai, mail
+        self._dicom, self._dicomweb, self._omegaai = dicom, dicomweb, omegaai
+        self._mail, self._results = mail, results
         self._made: dict[str, Any] = {}
 
     def station(self, name: str) -> DicomPeer:
@@ -53,6 +55,11 @@ class Peers:
             return None
         mailer: Mailer = self._make("mail", "mail-sender", self._mail)
         return mailer
+
+    def results_door(self) -> ResultsDoor:
+        """Return the FHIR door that takes laboratory results."""
+        door: ResultsDoor = self._make("results", "results-door", self._results)
+        return door
 
     async def close(self) -> None:
         """Hang up on all of them."""

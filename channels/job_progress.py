@@ -5,7 +5,7 @@ from __future__ import annotations
 from channels import task_request
 from connectors.share_base import OmegaAi, Refused, TaskProgress
 from messages.job_states import FAILED, TASK_STATUS, State
-from store import job_parts
+from store import job_parts, job_results
 from store.jobs import Job
 from store.store import Store
 
@@ -32,6 +32,9 @@ def progress(store: Store, job: Job) -> TaskProgress:
     if counts:
         output["instances"] = sum(n for state, n in counts.items() if state != "ignored")
         output |= {name: counts.get(name, 0) for name in ("arrived", "committed", "refused", "ignored")}
+    results = job_results.tally(store.connection, job.number)
+    if results:
+        output |= {"results": sum(results.values()), "results-delivered": results.get("delivered", 0)}
     if job.proof is not None:
         output["proof"] = job.proof
     recipients = job_parts.recipients(store.connection, job.number)

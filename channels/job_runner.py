@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from channels.backoff import wait_before
 from channels.migration import Ended
+from connectors.share_base import Refused
 from messages.audit import Outcome
 from messages.job_states import OPEN, Event
 from store import audit, jobs
@@ -114,6 +115,9 @@ class JobRunner:
             log.error("the store cannot be written", extra={"job": job.number, "error": str(error)})  # noqa: TRY400
         except NoWork as error:
             await self._later(key, job, "NO_CHANNEL", str(error))
+            return
+        except Refused as error:
+            await self._later(key, job, "REFUSED_BY_PEER", str(error))
             return
         except OSError as error:
             await self._later(key, job, "UNREACHABLE", f"a peer cannot be reached ({type(error).__name__})")

@@ -52,7 +52,7 @@ class Workshop:
             peers = Peers(settings.dicom, settings.dicomweb, settings.omegaai, settings.mail)
             return StudyShareWork(self._store, settings, peers, self._zone), peers
         if isinstance(settings, PullPrior):
-            peers = Peers(settings.dicom, settings.dicomweb, settings.omegaai)
+            peers = Peers(settings.dicom, settings.dicomweb, settings.omegaai, results=settings.results)
             return PullPriorWork(self._store, settings, peers, self._zone), peers
         raise NoWork(f"destination {destination} of channel {row.name} starts no jobs")
 

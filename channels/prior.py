@@ -13,11 +13,12 @@ from channels.job_progress import tell
 from channels.migration import Step
 from channels.moving import Audited, Moving, commit
 from channels.prior_request import PriorRequest
+from channels.prior_results import Results
 from channels.prior_settings import PullPrior
 from connectors.dicom_base import Match, Query, Verdict
 from messages.audit import Outcome
 from messages.job_states import Event, State
-from store import job_parts
+from store import job_parts, job_results
 from store.jobs import Job
 from store.store import Store
 from store.writer import Transaction
@@ -48,7 +49,7 @@ class PullPriorWork:
             State.RECEIVED: self._look,
             State.QUERYING: self._query,
             State.TRANSFERRING: self._transfer,
-            State.VERIFYING: self._moving.verify,
+            State.VERIFYING: self._verify,
         }
         done: Step = await parts[job.state](job)  # type: ignore[misc]  # each is a coroutine function
         await self._store.writer.run(lambda tx: commit(tx, job, done, _AUDITED, lambda: _detail(tx, job)))
@@ -77,6 +78,18 @@ class PullPriorWork:
 
     async def _query(self, job: Job) -> Step:
         request = self._request(job)
+        studies = await self._studies(request) if request.types & prior_request.OF_STATIONS else {}
+        results = await self._results(job).choose(request) if prior_request.RESULTS in request.types else 0
+        if not studies and not results:
+            return Step(event=Event.NOTHING, reason="there is no such study or result of the patient")
+        await self._store.writer.run(lambda tx: job_parts.choose(tx, job.number, studies))
+        return Step(event=Event.FOUND)
+
+    def _results(self, job: Job) -> Results:
+        return Results(self._store, self._settings, self._peers, job)
+
+    async def _studies(self, request: PriorRequest) -> dict[str, str]:
+        """Return the studies that are asked for: Study Instance UID → station."""
         found: list[tuple[str, Match]] = []
         for station in request.stations or self._settings.stations:
             answer = await self._peers.station(station).find(Query(level="STUDY", keys=prior_request.keys(request)))
@@ -88,14 +101,11 @@ class PullPriorWork:
         for station, study in prior_request.newest(found, len(found)):
             if len(wanted) < request.most and await self._has_series(station, study, request):
                 wanted[study["StudyInstanceUID"]] = station
-        if not wanted:
-            return Step(event=Event.NOTHING, reason="no station has such a study of the patient")
-        await self._store.writer.run(lambda tx: job_parts.choose(tx, job.number, wanted))
-        return Step(event=Event.FOUND)
+        return wanted
 
     async def _has_series(self, station: str, study: Match, request: PriorRequest) -> bool:
         """Look into a study where the request asks for what only its series tell."""
-        if not (request.body_parts or request.modalities or request.types == {"imaging-reports"}):
+        if not (request.body_parts or request.modalities or prior_request.is_for_reports(request)):
             return True
         keys = {"StudyInstanceUID": study["StudyInstanceUID"], "SeriesInstanceUID": "", "Modality": "",
                 "BodyPartExamined": ""}  # fmt: skip
@@ -105,10 +115,25 @@ class PullPriorWork:
         return prior_request.has_series(answer.matches, request)
 
     async def _transfer(self, job: Job) -> Step:
-        return await self._moving.transfer(job, job_parts.chosen(self._store.connection, job.number))
+        step = await self._moving.transfer(job, job_parts.chosen(self._store.connection, job.number))
+        results = self._results(job)
+        if step.event is Event.MOVED and results.known():
+            await results.hand_over(self._request(job))
+        return step
+
+    async def _verify(self, job: Job) -> Step:
+        """Prove the arrival of the studies, then that of the results; the proof told is that of the studies."""
+        moved = Step(event=Event.PROVEN)
+        if job_parts.chosen(self._store.connection, job.number):
+            moved = await self._moving.verify(job)
+        results = self._results(job)
+        if moved.event is not Event.PROVEN or not results.known():
+            return moved
+        delivered = await results.delivered()
+        return moved if delivered.event is Event.PROVEN and moved.proof else delivered
 
 
 def _detail(tx: Transaction, job: Job) -> dict[str, Any]:
     """Return what the audit trail is told of a pull."""
-    studies = sorted(job_parts.chosen(tx, job.number))
-    return {"patient": task_request.identifier(job.request, "for"), "studies": studies}
+    told = {"studies": sorted(job_parts.chosen(tx, job.number)), "results": len(job_results.results(tx, job.number))}
+    return {"patient": task_request.identifier(job.request, "for"), **{name: one for name, one in told.items() if one}}

@@ -7,7 +7,7 @@ Sources: DICOM PS3.4 C.2.2.2 (matching), C.6.2.1 (Study Root keys); PS3.16 CID 2
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -18,7 +18,10 @@ from channels.task_request import identifier, inputs, one_input, text
 from connectors.dicom_base import Match
 from messages.problem import Problem
 
-TYPES = ("images", "imaging-reports", "laboratory-results")
+RESULTS = "laboratory-results"
+TYPES = ("images", "imaging-reports", RESULTS)
+#: The types of which the stations are asked; the others are OmegaAI's FHIR service's.
+OF_STATIONS = frozenset({"images", "imaging-reports"})
 #: Modalities of series that hold reports rather than images.
 REPORTS = frozenset({"SR", "DOC", "KO"})
 
@@ -29,7 +32,9 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 class PriorRequest:
     """What is asked for. Values of the message: shown to who may, never logged."""
 
+    #: Patient identifier, its FHIR system, and the issuer by which DICOM calls it.
     patient: str = field(repr=False)
+    patient_system: str = field(default="", repr=False)
     issuer: str = field(default="", repr=False)
     #: YYYYMMDD; "" where it is not given.
     birth_date: str = field(default="", repr=False)
@@ -57,8 +62,10 @@ def read(task: Mapping[str, Any], settings: PullPrior, today: date) -> PriorRequ
     months = _number(task, "months-back", settings.months_back)
     first = _date(task, "from") or (_months_before(today, months) if months else "")
     return PriorRequest(
-        patient=identifier(task, "for"), issuer=text(task, "for", "identifier", "assigner", "display"),
-        birth_date=_date(task, "birth-date"), current=identifier(task, "focus").removeprefix("urn:oid:"),
+        patient=identifier(task, "for"), patient_system=identifier(task, "for", "system"),
+        issuer=text(task, "for", "identifier", "assigner", "display"),
+        birth_date=_date(task, "birth-date"),
+        current=identifier(task, "focus").removeprefix("urn:oid:"),
         first=first, last=_date(task, "to"),
         modalities=frozenset(value.upper() for value in inputs(task, "modality")),
         words=tuple(value.casefold() for value in inputs(task, "description")),
@@ -71,31 +78,41 @@ def read(task: Mapping[str, Any], settings: PullPrior, today: date) -> PriorRequ
 
 def refusals(request: PriorRequest, settings: PullPrior) -> list[Problem]:
     """Return what is wrong with a request, each with its code and cure."""
-    found = []
+    return [
+        Problem(code=code, text=text_, hint=cure)
+        for code, text_, cure, is_wrong in REFUSALS
+        if is_wrong(request, settings)
+    ]
 
-    def refuse(code: str, words: str, cure: str) -> None:
-        found.append(Problem(code=code, text=words, hint=cure))
 
-    if not request.patient:
-        refuse("PATIENT_MISSING", "the request names no patient by an identifier", "the sender must give Task.for")
-    elif re.search(r"[*?\\\x00-\x1f]", request.patient):
-        refuse("PATIENT_ID_WILDCARD", "the patient's identifier has a character that would match others",
-               "the sender must give the identifier itself")  # fmt: skip
-    if request.current and not is_uid(request.current):
-        refuse("STUDY_INVALID", "the current study is no Study Instance UID", "the sender must correct Task.focus")
-    if request.first and request.last and request.first > request.last:
-        refuse("PERIOD_INVALID", "the first day is after the last", "the sender must exchange them")
-    if request.types - set(TYPES):
-        refuse("TYPE_UNKNOWN", f"a type is none of {', '.join(TYPES)}", "the sender must correct it")
-    elif not request.types & {"images", "imaging-reports"}:
-        refuse("TYPE_NOT_SERVED", "PowerServer has no interface for laboratory results (A-60)",
-               "ask for images or imaging-reports")  # fmt: skip
-    if request.most < 1:
-        refuse("MAXIMUM_INVALID", "the maximum is below one", "the sender must correct it")
-    if set(request.stations) - set(settings.stations):
-        refuse("STATION_UNKNOWN", "a station is none of those that the site asks for priors",
-               f"the site asks {', '.join(settings.stations)}")  # fmt: skip
-    return found
+def _is_served(settings: PullPrior) -> bool:
+    return settings.omegaai is not None and settings.results is not None
+
+
+#: Code, what is wrong, its cure, and when it is so.
+REFUSALS: tuple[tuple[str, str, str, Callable[[PriorRequest, PullPrior], bool]], ...] = (
+    ("PATIENT_MISSING", "the request names no patient by an identifier", "the sender must give Task.for",
+     lambda request, _: not request.patient),
+    ("PATIENT_ID_WILDCARD", "the patient's identifier has a character that would match others",
+     "the sender must give the identifier itself",
+     lambda request, _: re.search(r"[*?\\\x00-\x1f]", request.patient) is not None),
+    ("STUDY_INVALID", "the current study is no Study Instance UID", "the sender must correct Task.focus",
+     lambda request, _: bool(request.current) and not is_uid(request.current)),
+    ("PERIOD_INVALID", "the first day is after the last", "the sender must exchange them",
+     lambda request, _: bool(request.first and request.last) and request.first > request.last),
+    ("TYPE_UNKNOWN", f"a type is none of {', '.join(TYPES)}", "the sender must correct it",
+     lambda request, _: bool(request.types - set(TYPES))),
+    ("TYPE_NOT_SERVED", "this site has no way for laboratory results to PowerServer (A-60)",
+     "set omegaai: and results: at the station of the pull, or ask for images or imaging-reports",
+     lambda request, settings: RESULTS in request.types and not _is_served(settings)),
+    ("PATIENT_SYSTEM_MISSING", "the patient's identifier has no system, by which laboratory results are looked for",
+     "the sender must give Task.for.identifier.system",
+     lambda request, settings: RESULTS in request.types and _is_served(settings) and not request.patient_system),
+    ("MAXIMUM_INVALID", "the maximum is below one", "the sender must correct it", lambda request, _: request.most < 1),
+    ("STATION_UNKNOWN", "a station is none of those that the site asks for priors",
+     "the sender must name one of stations:, or none",
+     lambda request, settings: bool(set(request.stations) - set(settings.stations))),
+)  # fmt: skip
 
 
 def keys(request: PriorRequest) -> dict[str, str]:
@@ -134,7 +151,7 @@ def _is_of_kind(study: Match, request: PriorRequest) -> bool:
     if not is_uid(uid) or uid == request.current:
         return False
     told = {one.strip().upper() for one in study.get("ModalitiesInStudy", "").split("\\") if one.strip()}
-    wanted = request.modalities | (REPORTS if request.types == {"imaging-reports"} else frozenset())
+    wanted = _modalities(request)
     if wanted and told and not wanted & told:
         return False
     description = study.get("StudyDescription", "").casefold()
@@ -153,12 +170,21 @@ def newest(studies: Iterable[tuple[str, Match]], most: int) -> list[tuple[str, M
 
 def has_series(series: Sequence[Match], request: PriorRequest) -> bool:
     """Say whether a study has a series of the modalities and body parts asked for; what is not told is not held."""
-    wanted = request.modalities | (REPORTS if request.types == {"imaging-reports"} else frozenset())
+    wanted = _modalities(request)
     return any(
         (not wanted or one.get("Modality", "").strip().upper() in wanted)
         and (not request.body_parts or one.get("BodyPartExamined", "").strip().upper() in request.body_parts)
         for one in series
     )
+
+
+def is_for_reports(request: PriorRequest) -> bool:
+    """Say whether of studies only imaging reports are asked for."""
+    return request.types & OF_STATIONS == {"imaging-reports"}
+
+
+def _modalities(request: PriorRequest) -> frozenset[str]:
+    return request.modalities | (REPORTS if is_for_reports(request) else frozenset())
 
 
 def _date(task: Mapping[str, Any], name: str) -> str:

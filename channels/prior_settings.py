@@ -22,6 +22,19 @@ class PullPrior(Migration):
             "help": "OmegaAI's FHIR service (settings of omegaai-share), which is told how far the pull is.",
         },
     )
+    results: dict[str, object] | None = field(
+        default=None,
+        metadata={
+            "of": "results-door",
+            "help": "The FHIR door (base) whose channel maps laboratory results for PowerServer; empty: none. (A-60)",
+        },
+    )
+    report_category: str = field(
+        default="LAB", metadata={"help": "DiagnosticReport.category of laboratory results at OmegaAI. (A-60)"}
+    )
+    observation_category: str = field(
+        default="laboratory", metadata={"help": "Observation.category of laboratory results at OmegaAI. (A-60)"}
+    )
 
     def __post_init__(self) -> None:
         """Check what the type of one field alone does not show; raises ValueError."""

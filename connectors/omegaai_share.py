@@ -17,7 +17,8 @@ from urllib.parse import urlencode
 from connectors.fhir_client import FORM, STRICTLY, UNAVAILABLE, Call, FhirClient, FhirServer
 from connectors.fhir_reply import read_matches
 from connectors.http import HttpAnswer
-from connectors.share_base import Patient, Refused, Share, ShareIntent, TaskProgress
+from connectors.omegaai_results import read_results
+from connectors.share_base import Patient, Refused, Result, Share, ShareIntent, TaskProgress, WantedResults
 
 #: System of our references, of the words of a share, and of a job's progress.
 REFERENCE = "urn:plugin-host:share"
@@ -87,6 +88,11 @@ class OmegaAiShare(FhirServer):
         for task in await self._search("Task", {"identifier": f"{REFERENCE}|{reference}"}):
             if task.get("status") != "cancelled":
                 await self._write(task | {"status": "cancelled"})
+
+    async def results(self, wanted: WantedResults) -> list[Result]:
+        """See `OmegaAi.results`."""
+        found = await self._search("Patient", {"identifier": f"{wanted.system}|{wanted.patient}"})
+        return await read_results(self._made(), self.base, found[0], wanted) if len(found) == 1 else []
 
     async def tell(self, task: str, progress: TaskProgress) -> None:
         """See `OmegaAi.tell`."""

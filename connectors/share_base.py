@@ -1,4 +1,4 @@
-"""OmegaAI and the mail as study shares see them: what can be asked of them, server to server. No sockets here.
+"""OmegaAI, the mail and the FHIR door as jobs see them: what can be asked of them, server to server. No sockets here.
 
 `OSError` means that nothing is known to have been done; the caller may ask again with the same reference.
 """
@@ -73,6 +73,34 @@ class TaskProgress:
     output: Mapping[str, str | int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedResults:
+    """Which laboratory results of one patient are asked for. Values of the request: in the body of searches only."""
+
+    system: str = field(repr=False)
+    patient: str = field(repr=False)
+    #: YYYYMMDD; "" where it is not told.
+    birth_date: str = field(default="", repr=False)
+    #: First and last day, YYYYMMDD; "" is open.
+    first: str = ""
+    last: str = ""
+    #: Codes of the category by which OmegaAI tells laboratory results (A-60).
+    report_category: str = "LAB"
+    observation_category: str = "laboratory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A laboratory result: a report with its observations, or an observation that is in no report."""
+
+    #: `DiagnosticReport/12`: OmegaAI's technical name.
+    name: str
+    #: Day of the result, YYYYMMDD; "" where it has none.
+    at: str
+    #: A Bundle of type transaction: the result, its observations, the patient. None: a part of it cannot be had.
+    bundle: bytes | None = field(repr=False)
+
+
 @runtime_checkable
 class OmegaAi(Protocol):
     """OmegaAI's FHIR service, as shares use it."""
@@ -97,8 +125,32 @@ class OmegaAi(Protocol):
         """End the share of an intent's reference; none, or one that has ended, is no error. Raises OSError, Refused."""
         ...
 
+    async def results(self, wanted: WantedResults) -> list[Result]:
+        """Return the finished laboratory results of exactly one patient, newest first. Raises OSError, Refused."""
+        ...
+
     async def tell(self, task: str, progress: TaskProgress) -> None:
         """Write progress to a Task (its id). Raises OSError, Refused."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up; never raises."""
+        ...
+
+
+@runtime_checkable
+class ResultsDoor(Protocol):
+    """The FHIR door behind which a channel maps results for PowerServer."""
+
+    async def hand_over(self, bundle: bytes) -> str:
+        """Give a Bundle; return the id of what its first entry became. The same Bundle again is the same message.
+
+        Raises OSError (try again), Refused (for good).
+        """
+        ...
+
+    async def stands(self, message: str) -> str:
+        """Return the Task status of a message that was taken. Raises OSError, Refused."""
         ...
 
     async def close(self) -> None:
@@ -115,4 +167,15 @@ class Mailer(Protocol):
         ...
 
 
-__all__ = ["Mailer", "OmegaAi", "Patient", "Refused", "Share", "ShareIntent", "TaskProgress"]
+__all__ = [
+    "Mailer",
+    "OmegaAi",
+    "Patient",
+    "Refused",
+    "Result",
+    "ResultsDoor",
+    "Share",
+    "ShareIntent",
+    "TaskProgress",
+    "WantedResults",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ from host.command_line import (
 from host.progress import tracked
 from messages.identity import message_id
 from messages.job_states import FAILED, OPEN, State
-from store import directory, job_parts, jobs
+from store import directory, job_parts, job_results, jobs
 from store.store import Store
 
 _ACTS: dict[JobAct, str] = {
@@ -86,12 +87,15 @@ def _show(kind: str) -> click.Command:
             tally = job_parts.tally(store.connection, number)
             recipients = job_parts.recipients(store.connection, number)
             instances = job_parts.instances(store.connection, number)
+            results = job_results.results(store.connection, number)
         if as_json:
             print_json(
                 **line_json(job), request=job.request, allowed=allowed(job), instances=tally,
+                results=Counter(one.state for one in results),
                 history=[dataclasses.asdict(line) for line in history],
                 recipients=[dataclasses.asdict(one) for one in recipients],
                 not_arrived=[dataclasses.asdict(one) for one in instances if one.state not in job_parts.PROVEN],
+                not_delivered=[dataclasses.asdict(one) for one in results if one.state != "delivered"],
             )  # fmt: skip
             return
         click.echo(f"{job.kind} {job.number}: {job.state}, proof of arrival: {job.proof or 'none'}")
@@ -100,6 +104,9 @@ def _show(kind: str) -> click.Command:
             why = f": {line.reason}" if line.reason else ""
             click.echo(f"  {_time(line.at)}  {line.state}{by}{why}")
         click.echo("  instances: " + (", ".join(f"{count} {state}" for state, count in tally.items()) or "none yet"))
+        for result in results:
+            why = f" ({result.reason})" if result.reason else ""
+            click.echo(f"  {result.name}: {result.state}{why}{f', message {result.message}' if result.message else ''}")
         for one in recipients:
             why = f" ({one.reason})" if one.reason else ""
             click.echo(f"  {one.kind} {one.address}: {one.state}{why}{' ' + one.link if one.link else ''}")

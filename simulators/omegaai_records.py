@@ -17,7 +17,8 @@ from urllib.parse import parse_qsl, urlencode
 
 Resource = dict[str, Any]
 _REFERENCE = r'"reference": "([A-Za-z]+)/([A-Za-z0-9.-]+)"'
-_SEARCHABLE = ("identifier", "_id", "_lastUpdated", "status", "actor", "date", "patient", "url", "version")
+_SEARCHABLE = ("identifier", "_id", "_lastUpdated", "status", "actor", "category", "date", "patient", "url",
+               "version")  # fmt: skip
 _STEERING = ("_count", "_sort", "_offset", "_include", "_include:iterate")
 
 
@@ -227,7 +228,9 @@ def _matches(resource: Resource, name: str, value: str) -> bool:
         bound = datetime.fromisoformat(value[2:])
         return when >= bound if value.startswith("ge") else when > bound
     if name == "patient":
-        return bool(resource.get("patient", {}).get("reference") == value)
+        return bool((resource.get("patient") or resource.get("subject") or {}).get("reference") == value)
+    if name == "category":
+        return any(code.get("code") == value for one in resource.get("category", []) for code in one.get("coding", []))
     if name == "actor":
         return any(one.get("actor", {}).get("reference") == value for one in resource.get("participant", []))
     if name == "date":  # as much as the channels ask: the day, or later

@@ -25,6 +25,10 @@ CREATE TABLE job_instance (
     job INTEGER NOT NULL, sop_instance TEXT NOT NULL, sop_class TEXT NOT NULL, series TEXT NOT NULL,
     study TEXT NOT NULL, station TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, reason TEXT,
     PRIMARY KEY (job, sop_instance)) WITHOUT ROWID;
+-- Laboratory results that a job is about, by OmegaAI's name of the resource; states: `store.job_results`.
+CREATE TABLE job_result (
+    job INTEGER NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, message TEXT, reason TEXT,
+    PRIMARY KEY (job, name)) WITHOUT ROWID;
 CREATE TABLE job_recipient (
     job INTEGER NOT NULL, number INTEGER NOT NULL, kind TEXT NOT NULL, address TEXT NOT NULL, state TEXT NOT NULL,
     reason TEXT, share TEXT, link TEXT, changed_at REAL NOT NULL, PRIMARY KEY (job, number)) WITHOUT ROWID;

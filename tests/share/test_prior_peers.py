@@ -11,9 +11,10 @@ from pydicom.uid import generate_uid
 from channels import prior_request
 from channels.prior_settings import PullPrior
 from messages.job_states import State
-from store import audit, job_parts
+from store import audit, job_parts, job_results
 from tests.dicom import peers
 from tests.share import kit
+from tests.share.results_door import door_open
 
 OTHER = "OTHERPACS"
 
@@ -130,6 +131,28 @@ def test_filters_narrow_what_is_pulled(site, archives, asked, found):
     site.run_to(number, State.ARRIVED)
 
     assert pulled(site, archives, number) == found
+
+
+def test_studies_and_laboratory_results_are_one_pull_and_both_are_proven(site, archives):
+    with kit.fhir() as omegaai, door_open() as door:
+        (one,) = omegaai.records.all("Patient")
+        omegaai.records.write({
+            "resourceType": "Observation", "status": "final", "subject": {"reference": f"Patient/{one['id']}"},
+            "category": [{"coding": [{"code": "laboratory"}]}], "effectiveDateTime": "2025-06-15",
+        })  # fmt: skip
+        with_system = task(type=["images", "laboratory-results"], modality="CT")
+        with_system["for"]["identifier"]["system"] = kit.SYSTEM
+        site.deploy(site.made | {"omegaai": {"base": omegaai.base}, "results": {"base": door.base}}, "r2")
+        door.says = "in-progress"
+        number = site.ask(with_system)
+        site.run(lambda: site.job(number).reason_code == "RESULTS_NOT_DELIVERED")
+        assert site.tally(number) == {"arrived": 1}
+        door.says = "completed"
+        job = site.run_to(number, State.ARRIVED)
+
+    assert pulled(site, archives, number) == ["ct"]
+    assert job.proof == "instances"
+    assert job_results.tally(site.store.connection, number) == {"delivered": 1}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,10 @@ SITE = Path(__file__).parents[2] / "mappings"
 GOLDEN = SITE / "samples" / "golden"
 
 
-@pytest.mark.parametrize("name", ["study-share", "study-share-from-report", "pull-prior", "pull-prior-for-appointment"])
+@pytest.mark.parametrize(
+    "name",
+    ["study-share", "study-share-from-report", "pull-prior", "laboratory-to-powerserver", "pull-prior-for-appointment"],
+)
 def test_a_mapping_has_no_problem_and_its_tests_touch_all_of_it(name):
     checked = check_mapping(SITE / "examples" / f"{name}.yaml", load_site(SITE, {}, kinds()))
     assert [show(problem, checked.source) for problem in checked.problems] == []
