@@ -337,6 +337,27 @@ def test_an_unknown_zone_is_refused():
 
 
 @pytest.mark.parametrize(
+    ("value", "zone", "day", "time"),
+    [
+        ("2025-12-01T09:00:00-03:00", "America/Sao_Paulo", "mon", "09:00:00"),
+        ("2025-12-01T02:30:00Z", "America/Sao_Paulo", "sun", "23:30:00"),
+        ("2025-07-01T13:00:00.250Z", "America/Toronto", "tue", "09:00:00"),  # daylight saving time
+        ("2025-12-01T13:00:00Z", "America/Toronto", "mon", "08:00:00"),
+    ],
+)
+def test_a_time_has_its_weekday_and_its_time_of_day_in_the_facility_s_zone(value, zone, day, time):
+    context = FormatContext(zone=zone)
+
+    assert (convert("weekday", [value], context), convert("time-of-day", [value], context)) == ([day], [time])
+
+
+@pytest.mark.parametrize("name", ["weekday", "time-of-day"])
+def test_a_time_without_offset_has_no_weekday(name):
+    with pytest.raises(ValueError, match="offset"):
+        convert(name, ["2025-12-01T09:00:00"])
+
+
+@pytest.mark.parametrize(
     ("value", "options", "expected"),
     [
         ({"minutesDuration": 60}, {}, "60"),

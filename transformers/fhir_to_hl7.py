@@ -79,8 +79,9 @@ class FhirToHl7:
         if plan.get("language") != LANGUAGE:
             raise ValueError(f"the plan is of mapping language {plan.get('language')}, not {LANGUAGE}: check it anew")
         self._plan = plan
-        self._lets = {name: named(item) for name, item in plan["let"].items()}
-        self._zone = _zone(plan["zone"])
+        zone = _zone(plan["zone"])
+        self._lets = {name: named(item, zone) for name, item in plan["let"].items()}
+        self._zone: Callable[[Run], str] = lambda run: zone(run.scope)
         self._order = [(compile_path(tree), tree) for tree in plan["order"]]
         self._about = compile_path(plan["about"]) if plan["about"] else None
         self._index = {name: compile_path(tree) for name, tree in plan["index"].items()}
@@ -303,14 +304,14 @@ _FIELD = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[\d+\])?-(\d+)")
 _NEVER: Any = None
 
 
-def _zone(plan: Plan) -> Callable[[Run], str]:
+def _zone(plan: Plan) -> Callable[[Scope], str]:
     if "zone" in plan:
         constant: str = plan["zone"]
         return lambda _: constant
     value = named(plan)
 
-    def of(run: Run) -> str:
-        found = value(run.scope)
+    def of(scope: Scope) -> str:
+        found = value(scope)
         if not found:
             raise Problems([problem("E309", f"the time zone is not known: {plan['source']} gave nothing", plan)])
         return str(found[0])

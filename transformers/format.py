@@ -52,6 +52,8 @@ class Format:
     widths: tuple[int, ...] | None = None
     #: For `gives="text"`: the HL7 primitive that the text is (DT, TS, NM, IS, ST).
     primitive: str = "ST"
+    #: What it gives depends on the zone that times are written in.
+    zoned: bool = False
     #: (values, options, context) -> one repetition a value, or one str a value for `gives="text"`. A value that has
     #: nothing to say gives nothing. Raises ValueError with a sentence that holds no value; UnknownCode for the table.
     function: Function

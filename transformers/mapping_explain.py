@@ -145,7 +145,7 @@ class _Walk:
 
     def _watched(self, item: Plan) -> Callable[[Scope], list[Any]]:
         """Return what evaluates an item of `let:`; if it has a table, the rows that are looked up are noted."""
-        value = named(item)
+        value = named(item, lambda _: self._run.zone)
         if "cells" not in item:
             return value
         path = source(item)

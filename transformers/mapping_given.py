@@ -132,7 +132,7 @@ def _otherwise(compiler: Compiler, place: Place, rule: Plan, is_right: Test | No
 def _texts(compiler: Compiler, place: Place, rule: Plan) -> Texts:
     """Compile what makes single texts of values: a format, a table, or nothing but FHIR's own way to write them."""
     if "as" in rule:
-        convert, zoned = formatted(rule, compiler.tables, compiler.version), FORMATS[rule["as"]].primitive == "TS"
+        convert, zoned = formatted(rule, compiler.tables, compiler.version), FORMATS[rule["as"]].zoned
         return lambda run, values: list(map(er7.escaped, convert(values, run.zone if zoned else "UTC")))
     if "cells" in rule:
         cells = {code: cell if cell is None else compiler.known(place, cell) for code, cell in rule["cells"].items()}

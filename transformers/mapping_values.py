@@ -141,8 +141,10 @@ def _known(format_: Format, options: Plan, values: list[Any], context: FormatCon
     return found
 
 
-def named(plan: Plan, version: str = "2.5.1") -> Callable[[Scope], list[Any]]:
+def named(plan: Plan, zone: Callable[[Scope], str] = lambda _: "UTC") -> Callable[[Scope], list[Any]]:
     """Compile an item of `let:`. A mistake in it stops the message: whatever uses the name could only guess.
+
+    `zone` gives the zone of a message's times.
 
     The function raises Problems.
     """
@@ -151,16 +153,16 @@ def named(plan: Plan, version: str = "2.5.1") -> Callable[[Scope], list[Any]]:
     path = source(plan)
     default = [plan["default"]] if plan["default"] is not None else []
     if "as" in plan:
-        convert = formatted(plan, {}, version)
+        convert, zoned = formatted(plan, {}, "2.5.1"), FORMATS[plan["as"]].zoned
     elif "cells" in plan:
-        convert = looked_up(plan, plan["cells"], str)
+        convert, zoned = looked_up(plan, plan["cells"], str), False
     else:
         return lambda scope: path(scope, scope.focus) or default
 
     def run(scope: Scope) -> list[Any]:
         values = path(scope, scope.focus)
         try:
-            return (convert(values, "UTC") if values else values) or default
+            return (convert(values, zone(scope) if zoned else "UTC") if values else values) or default
         except Refused as refused:
             text = f"{plan['name']}: {refused.text}"
             code = plan.get("code") or refused.code

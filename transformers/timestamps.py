@@ -175,3 +175,29 @@ def ends(values: Sequence[Any], options: Mapping[str, Any], context: FormatConte
         options.get("offset", True),
     )
     return [local(end_of(value, at_least), context.zone, milliseconds=milliseconds, offset=offset) for value in values]
+
+
+#: FHIR R4, value set days-of-week, from Monday.
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def weekdays(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[str]:  # noqa: ARG001
+    """The format `weekday`."""
+    return [_DAYS[_here(value, context.zone).weekday()] for value in values]
+
+
+def times_of_day(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[str]:  # noqa: ARG001
+    """The format `time-of-day`."""
+    return [_here(value, context.zone).isoformat()[11:19] for value in values]
+
+
+def _here(value: Any, zone: str) -> datetime:
+    """Return a time in the local time of an IANA zone.
+
+    Raises:
+        ValueError: as `moment` and `local`.
+    """
+    try:
+        return moment(value).astimezone(_zone(zone))
+    except OverflowError:
+        raise ValueError("the calendar has no such date") from None

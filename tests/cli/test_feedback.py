@@ -14,7 +14,11 @@ from tests.cli.console_script import ROOT, RunningHost, wait_until
 
 def booking(number, organization="org-1", later=None):
     """A booking of its own, moved by some time: (body, appointment's placer id)."""
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3) + (later or timedelta(0))
+    start = (
+        datetime.now(UTC).replace(hour=14, minute=0, second=0, microsecond=0)
+        + timedelta(days=3)
+        + (later or timedelta(0))
+    )
     bundle = json.loads(make_bundle(number, start=start))
     resources = {entry["resource"]["resourceType"]: entry["resource"] for entry in bundle["entry"]}
     resources["Organization"]["identifier"][0]["value"] = organization

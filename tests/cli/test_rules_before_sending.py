@@ -51,7 +51,10 @@ def organization(name):
     return {"identifier": [{"system": "urn:omegaai:org", "value": name}]}
 
 
-AHEAD = datetime.now(UTC).replace(microsecond=0) + timedelta(days=5)
+AHEAD = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) + timedelta(days=5)
+ALWAYS = [{"allDay": True}]
+#: Hours that are over as soon as they begin.
+CLOSED = [{"availableStartTime": "00:00:00", "availableEndTime": "00:00:01"}]
 
 
 def short(start, minutes):
@@ -73,6 +76,7 @@ RULES = [
     ("ORDERSET_UNKNOWN", {"ServiceRequest": {"code": study("CT0")}}, "did you mean 'CT01'?"),
     ("MODALITY_MISMATCH", {"HealthcareService": {"name": "BLUME MR"}}, "modality"),
     ("MODALITY_MISMATCH", {"ServiceRequest": {"code": study("DX71045")}}, "modality"),
+    ("OUT_OF_HOURS", {"HealthcareService": {"availableTime": CLOSED}}, "not open"),
     ("SLOT_BUSY", {"Slot": {"status": "busy"}}, "taken"),
     ("DURATION_MIN", {"Appointment": short(AHEAD, 10) | {"slot": None}, "Slot": {
         "status": "busy", "start": (AHEAD + timedelta(minutes=10)).isoformat(),
@@ -108,7 +112,7 @@ def test_all_rules_that_are_broken_are_told_at_once(strict_host):
 def test_an_appointment_may_have_started_two_days_ago_and_no_longer(strict_host, days, status):
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(days=days)
 
-    answered, _, answer = strict_host.post(booking(start=start))
+    answered, _, answer = strict_host.post(booking(start=start, HealthcareService={"availableTime": ALWAYS}))
 
     assert answered == status
     assert (status == 422) == ("TIME_INVALID" in json.dumps(answer))
