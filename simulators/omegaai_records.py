@@ -227,12 +227,12 @@ def _matches(resource: Resource, name: str, value: str) -> bool:
         when = datetime.fromisoformat(resource["meta"]["lastUpdated"])
         bound = datetime.fromisoformat(value[2:])
         return when >= bound if value.startswith("ge") else when > bound
-    if name == "patient":
-        return bool((resource.get("patient") or resource.get("subject") or {}).get("reference") == value)
+    if name in {"patient", "actor"}:
+        of = resource.get("patient") or resource.get("subject") or {}
+        actors = (one.get("actor", {}) for one in resource.get("participant", []))
+        return value in {one.get("reference") for one in (actors if name == "actor" else [of])}
     if name == "category":
         return any(code.get("code") == value for one in resource.get("category", []) for code in one.get("coding", []))
-    if name == "actor":
-        return any(one.get("actor", {}).get("reference") == value for one in resource.get("participant", []))
     if name == "date":  # as much as the channels ask: the day, or later
         return str(resource.get("start", "")) >= value.removeprefix("ge")
     return resource.get(name.removeprefix("_")) in value.split(",")
