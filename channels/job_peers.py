@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from channels import registry
+from channels.migration_settings import Migration
 from channels.settings import build
 from connectors.dicom_base import DicomPeer, DicomwebPeer
 from connectors.share_base import Mailer, OmegaAi, ResultsDoor
@@ -16,20 +17,22 @@ class Peers:
 
     def __init__(
         self,
-        dicom: Mapping[str, object],
-        dicomweb: Mapping[str, object] | None = None,
-        omegaai: Mapping[str, object] | None = None,
+        migration: Migration,
+        omegaai: Mapping[str, object] | None,
+        *,
         mail: Mapping[str, object] | None = None,
         results: Mapping[str, object] | None = None,
     ) -> None:
-        self._dicom, self._dicomweb, self._omegaai = dicom, dicomweb, omegaai
-        self._mail, self._results = mail, results
+        """The settings: stations and folders of `migration`; None: there is no such peer."""
+        self._migration, self._omegaai, self._mail, self._results = migration, omegaai, mail, results
         self._made: dict[str, Any] = {}
 
     def station(self, name: str) -> DicomPeer:
-        """Return the DICOM station of a name."""
-        settings = self._dicom[name]
-        peer: DicomPeer = self._make(f"dicom {name}", "dicom-peer", settings)
+        """Return the DICOM station of a name; a folder answers as one, as far as studies are taken of it."""
+        if name in self._migration.folders:
+            folder: DicomPeer = self._make(f"dicom {name}", "dicom-folder", self._migration.folders[name])
+            return folder
+        peer: DicomPeer = self._make(f"dicom {name}", "dicom-peer", self._migration.dicom[name])
         return peer
 
     def ae_title(self, name: str) -> str:
@@ -39,9 +42,9 @@ class Peers:
 
     def web(self) -> DicomwebPeer | None:
         """Return the target's DICOMweb, where the site has it."""
-        if self._dicomweb is None:
+        if self._migration.dicomweb is None:
             return None
-        peer: DicomwebPeer = self._make("dicomweb", "dicomweb-peer", self._dicomweb)
+        peer: DicomwebPeer = self._make("dicomweb", "dicomweb-peer", self._migration.dicomweb)
         return peer
 
     def omegaai(self) -> OmegaAi:

@@ -49,10 +49,10 @@ class Workshop:
             raise NoWork(f"channel {row.name} has no destination {destination} any more")
         settings = build(registry.load("connector", part["connector"]), part["settings"])
         if isinstance(settings, StudyShare):
-            peers = Peers(settings.dicom, settings.dicomweb, settings.omegaai, settings.mail)
+            peers = Peers(settings, settings.omegaai, mail=settings.mail)
             return StudyShareWork(self._store, settings, peers, self._zone), peers
         if isinstance(settings, PullPrior):
-            peers = Peers(settings.dicom, settings.dicomweb, settings.omegaai, results=settings.results)
+            peers = Peers(settings, settings.omegaai, results=settings.results)
             return PullPriorWork(self._store, settings, peers, self._zone), peers
         raise NoWork(f"destination {destination} of channel {row.name} starts no jobs")
 

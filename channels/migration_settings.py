@@ -24,11 +24,19 @@ class Migration:
             "help": "DICOM stations by name, each with the settings of a dicom-peer (AE title, host, port …).",
         }
     )
+    folders: dict[str, object] = field(
+        default_factory=dict,
+        metadata={
+            "each_of": "dicom-folder",
+            "help": "Folders of DICOM files by name, each a dicom-folder; a transfer cstore or stow takes of them "
+            "as of a station.",
+        },
+    )
     transfer: Literal["cmove", "cstore", "stow", "external"] = field(
         default="cmove",
         metadata={
-            "help": "cmove: the archive sends by itself (C-MOVE). cstore: C-GET, then C-STORE. stow: C-GET, then "
-            "STOW-RS. external: somebody else sends; only the arrival is verified. (A-41)"
+            "help": "cmove: the archive sends by itself (C-MOVE). cstore: C-GET or files, then C-STORE. stow: C-GET or "
+            "files, then STOW-RS. external: somebody else sends; only the arrival is verified. (A-41)"
         },
     )
     proof: Literal["commitment", "instances", "counts"] = field(
@@ -75,6 +83,10 @@ class Migration:
             raise ValueError("window must be two times of day, such as 20:00-06:00")
         if self.transfer == "stow" and self.dicomweb is None:
             raise ValueError("transfer stow needs dicomweb")
+        if self.folders and self.transfer not in {"cstore", "stow"}:
+            raise ValueError("folders need transfer cstore or stow: a folder sends nothing by itself")
+        if self.folders.keys() & self.dicom.keys():
+            raise ValueError("a name must stand in dicom or in folders, not in both")
         if self.proof == "commitment" and not self.commitment:
             raise ValueError("proof commitment needs commitment: true")
         for name in ("attempts", "retry_after", "verify_within", "commit_within"):

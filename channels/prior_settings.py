@@ -39,9 +39,8 @@ class PullPrior(Migration):
     def __post_init__(self) -> None:
         """Check what the type of one field alone does not show; raises ValueError."""
         super().__post_init__()
-        for name in (*self.stations, self.to):
-            if name not in self.dicom:
-                raise ValueError("stations and to must be names of stations in dicom")
+        if self.to not in self.dicom or set(self.stations) - self.dicom.keys() - self.folders.keys():
+            raise ValueError("to must be a station in dicom; stations, stations in dicom or folders in folders")
         if not self.stations:
             raise ValueError("stations must name one station at least")
         if self.most < 1 or self.months_back < 0:

@@ -14,7 +14,11 @@ from channels.migration_settings import Migration
 class StudyShare(Migration):
     """What `connector: study-share` needs to know of the site."""
 
-    archive: str = field(metadata={"help": "Name of PowerServer's station in dicom:, of which studies are taken."})
+    archive: str = field(
+        metadata={
+            "help": "Name of PowerServer's station in dicom:, or of a folder in folders:, of which studies are taken."
+        }
+    )
     enabled: bool = field(default=False, metadata={"help": "OmegaAI Share Enabled."})
     migration_station: str = field(
         default="", metadata={"help": "OmegaAI Migration Station Name: OmegaAI's station in dicom:."}
@@ -65,7 +69,7 @@ class StudyShare(Migration):
     def __post_init__(self) -> None:
         """Check what the type of one field alone does not show; raises ValueError."""
         super().__post_init__()
-        if self.archive not in self.dicom:
-            raise ValueError("archive must be the name of a station in dicom")
+        if self.archive not in self.dicom and self.archive not in self.folders:
+            raise ValueError("archive must be the name of a station in dicom, or of a folder in folders")
         if not 0 < self.default_days <= self.longest_days:
             raise ValueError("default_days must be above zero and not above longest_days")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from channels.job_control import act
+from channels.share_settings import StudyShare
 from messages.job_states import State
 from store import audit, job_parts
 from tests.dicom import peers
@@ -95,6 +99,55 @@ def test_other_ways_to_send_a_study_end_the_same(transfer, pair, store, fhir, tm
     assert not list((store.folder / "transfer").iterdir())
 
 
+@pytest.mark.parametrize("transfer", ["cstore", "stow"])
+def test_a_study_of_a_folder_of_files_goes_without_an_archive(transfer, pair, store, fhir, tmp_path):
+    """One file is still being written, one is no DICOM, one is of another study: none of them goes."""
+    _, omegaai = pair
+    files = peers.study(tmp_path / "export" / "2026" / "01", 8)
+    for path in peers.study(tmp_path / "export" / "other", 1):
+        os.utime(path, (1, 1))
+    for path in files:
+        os.utime(path, (1, 1))
+    (tmp_path / "export" / "readme.txt").write_text("no DICOM")
+    os.utime(tmp_path / "export" / "readme.txt", (1, 1))
+    (late,) = peers.study(tmp_path / "export" / "late", 1, study_uid=kit.study_of(files))
+    web = {"dicomweb": {"base": omegaai.dicomweb}} if transfer == "stow" else {}
+    made = kit.settings(*pair, fhir, transfer=transfer, **web) | {"archive": "export"}
+    site = kit.Site(store, made | {"folders": {"export": {"folder": str(tmp_path / "export"), "settled_for": 3600}}})
+    number = site.ask(kit.task(kit.study_of(files)))
+
+    job = site.run_to(number, State.SHARED)
+
+    assert (job.proof, site.tally(number)) == ("instances", {"arrived": 8})
+    assert peers.uids(files) <= omegaai.instances()
+    assert not peers.uids([late]) & omegaai.instances()
+    assert all(path.exists() for path in files)
+
+
+def test_a_study_of_another_patient_in_a_folder_is_not_shared(pair, store, fhir, tmp_path):
+    files = peers.study(tmp_path / "export", 1)
+    os.utime(files[0], (1, 1))
+    made = kit.settings(*pair, fhir, transfer="cstore") | {"archive": "export"}
+    site = kit.Site(store, made | {"folders": {"export": {"folder": str(tmp_path / "export")}}})
+    number = site.ask(kit.task(kit.study_of(files), patient="PH-000002"))
+
+    assert site.run_to(number, State.REJECTED).reason_code == "STUDY_OTHER_PATIENT"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"transfer": "cmove"}, "a folder sends nothing by itself"),
+        ({"folders": {"powerserver": {"folder": "x"}}}, "not in both"),
+        ({"archive": "nowhere"}, "archive must be"),
+    ],
+)
+def test_settings_of_folders_that_cannot_be_are_refused(pair, fhir, change, text):
+    made = kit.settings(*pair, fhir, transfer="cstore", folders={"export": {"folder": "x"}}) | change
+    with pytest.raises(ValueError, match=text):
+        StudyShare(**made)
+
+
 def test_what_somebody_else_sends_is_only_verified(pair, store, fhir, tmp_path):
     powerserver, omegaai = pair
     files = peers.study(tmp_path / "study", 4)
@@ -105,6 +158,7 @@ def test_what_somebody_else_sends_is_only_verified(pair, store, fhir, tmp_path):
     assert site.job(number).state is State.VERIFYING
 
     peers.fill(omegaai, files)
+    assert act(store, number, "resume", by="ana").done
     site.run_to(number, State.SHARED)
 
 
