@@ -9,11 +9,16 @@ from typing import Any
 
 import orjson
 
+#: Source: HL7 terminology, restful-security-service.
+OAUTH = {
+    "coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}],
+    "text": "OAuth 2.0 access token of the site's identity provider, as a bearer token (RFC 6750)",
+}
 PROCESS_MESSAGE = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
 
 
-def capability_statement(endpoint: str, since: str) -> bytes:
-    """Return the statement for the door at `endpoint`, open `since` (a FHIR dateTime)."""
+def capability_statement(endpoint: str, since: str, *, tokens: bool = False) -> bytes:
+    """Return the statement for the door at `endpoint`, open `since` (a FHIR dateTime); `tokens`: it asks for them."""
     return orjson.dumps(
         {
             "resourceType": "CapabilityStatement",
@@ -24,12 +29,12 @@ def capability_statement(endpoint: str, since: str) -> bytes:
             "implementation": {"description": "Intake of the channels of this plugin host", "url": endpoint},
             "fhirVersion": "4.0.1",
             "format": ["application/fhir+json", "json"],
-            "rest": [_rest()],
+            "rest": [_rest(tokens=tokens)],
         }
     )
 
 
-def _rest() -> dict[str, Any]:
+def _rest(*, tokens: bool) -> dict[str, Any]:
     return {
         "mode": "server",
         "documentation": (
@@ -37,7 +42,7 @@ def _rest() -> dict[str, Any]:
             "not read back. 202 says that it is on disk; the same request again is answered the same and does nothing. "
             "Bundles of type collection and message are taken at the base as well."
         ),
-        "security": {"cors": False},
+        "security": {"cors": False, **({"service": [OAUTH]} if tokens else {})},
         "resource": [
             {
                 "type": "Appointment",

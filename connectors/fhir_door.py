@@ -18,10 +18,12 @@ from starlette.routing import Route, Router
 from connectors.base import Arrival, Intake
 from connectors.fhir_capability import capability_statement
 from connectors.fhir_connection import ConnectionLimits, FhirConnection
-from connectors.fhir_endpoints import Crowded, Metadata, NotFound, TaskState
+from connectors.fhir_endpoints import Crowded, Endpoint, Metadata, NotFound, TaskState
+from connectors.fhir_guard import Guard, Guarded
 from connectors.fhir_refusals import Refusal
 from connectors.fhir_submit import Reading, Submit, record_refusal
 from connectors.http_server import Server, address_of, listen
+from connectors.token_check import Issuer, TokenCheck, discovery_address, fetch_with
 
 if TYPE_CHECKING:
     from connectors.fhir_listener import FhirListener
@@ -35,6 +37,7 @@ async def serve(settings: FhirListener, intake: Intake, ready: Callable[[str], N
     listening = listen(settings.host, settings.port)
     address = address_of(listening)
     recorder = _Recorder(intake)
+    guard = _guard(settings, intake)
     limits = ConnectionLimits(
         connections=settings.connections,
         head_within=settings.head_within,
@@ -43,7 +46,7 @@ async def serve(settings: FhirListener, intake: Intake, ready: Callable[[str], N
         crowded=Crowded(),
         record=recorder.record,
     )
-    server = Server(_configuration(settings, _router(settings, intake, address), limits), lambda: ready(address))
+    server = Server(_configuration(settings, _router(settings, intake, address, guard), limits), lambda: ready(address))
     running = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         await asyncio.shield(running)
@@ -54,9 +57,23 @@ async def serve(settings: FhirListener, intake: Intake, ready: Callable[[str], N
         raise
     finally:
         listening.close()
+        if guard is not None:
+            guard.close()
 
 
-def _router(settings: FhirListener, intake: Intake, address: str) -> Router:
+def _guard(settings: FhirListener, intake: Intake) -> Guard | None:
+    """Return what checks tokens; None where none are asked for."""
+    if not settings.asks_for_tokens:
+        return None
+    discovery = discovery_address(authority=settings.authority, oidc_authority=settings.oidc_authority)
+    check = TokenCheck(
+        issuer=Issuer(discovery, fetch_with(settings.token_ca_file)), audience=settings.audience or "",
+        policies=settings.policies, scopes=settings.scopes,
+    )  # fmt: skip
+    return Guard(check=check, intake=intake)
+
+
+def _router(settings: FhirListener, intake: Intake, address: str, guard: Guard | None) -> Router:
     path = settings.path.rstrip("/")
     scheme = "https" if settings.certificate_file else "http"
     endpoint = (settings.base_url or f"{scheme}://{address}{path}").rstrip("/")
@@ -66,12 +83,17 @@ def _router(settings: FhirListener, intake: Intake, address: str) -> Router:
     appointment = frozenset({"Appointment"})
     at_base = submit(bundle_types=BUNDLE_TYPES, resource_types=appointment)
     since = datetime.now(UTC).isoformat(timespec="seconds")
+    inside: dict[str, Endpoint] = {
+        **{base_path: at_base for base_path in (path, f"{path}/") if base_path},
+        f"{path}/Appointment": submit(resource_types=appointment),
+        f"{path}/$process-message": submit(bundle_types=frozenset({"message"})),
+        f"{path}/Task/{{id}}": TaskState(intake),
+    }
+    # What the door takes, and that it asks for tokens, is told to anyone.
+    metadata = Metadata(capability_statement(endpoint, since, tokens=guard is not None))
     routes = [
-        *(Route(base_path, at_base) for base_path in (path, f"{path}/") if base_path),
-        Route(f"{path}/Appointment", submit(resource_types=appointment)),
-        Route(f"{path}/$process-message", submit(bundle_types=frozenset({"message"}))),
-        Route(f"{path}/Task/{{id}}", TaskState(intake)),
-        Route(f"{path}/metadata", Metadata(capability_statement(endpoint, since))),
+        *(Route(at, Guarded(guard, found) if guard else found) for at, found in inside.items()),
+        Route(f"{path}/metadata", metadata),
     ]
     return Router(routes, redirect_slashes=False, default=NotFound())
 

@@ -54,6 +54,24 @@ IDEMPOTENCY_KEY_INVALID = Refusal(
     issue_type="value",
     text="Idempotency-Key must be 1 to 200 printable ASCII characters.",
 )
+TOKEN_MISSING = Refusal(
+    status=401,
+    code="TOKEN_MISSING",
+    issue_type="login",
+    text="This door asks for a token: Authorization: Bearer TOKEN, once.",
+)
+TOKEN_REFUSED = Refusal(
+    status=401,
+    code="TOKEN_REFUSED",
+    issue_type="login",
+    text="The token does not count here. Get another one and send the same request again.",
+)
+TOKEN_WITHOUT_SCOPE = Refusal(
+    status=403,
+    code="TOKEN_WITHOUT_SCOPE",
+    issue_type="forbidden",
+    text="The token is sound, but has none of the scopes or roles that this door asks for.",
+)
 NOT_FOUND = Refusal(
     status=404,
     code="NOT_FOUND",
@@ -158,6 +176,13 @@ TRANSFER_ENCODING_UNSUPPORTED = Refusal(
     text="Transfer-Encoding must be chunked or absent.",
     hang_up=True,
 )
+TOKEN_UNCHECKED = Refusal(
+    status=503,
+    code="TOKEN_UNCHECKED",
+    issue_type="transient",
+    text="The token cannot be checked now: its issuer does not give its keys. Send it again later.",
+    retry_after=5,
+)
 STORE_UNAVAILABLE = Refusal(
     status=503,
     code="STORE_UNAVAILABLE",
@@ -194,6 +219,9 @@ CLOSING = Refusal(
 REFUSALS: tuple[Refusal, ...] = (
     HTTP_INVALID,
     IDEMPOTENCY_KEY_INVALID,
+    TOKEN_MISSING,
+    TOKEN_REFUSED,
+    TOKEN_WITHOUT_SCOPE,
     NOT_FOUND,
     TASK_UNKNOWN,
     METHOD_NOT_ALLOWED,
@@ -210,6 +238,7 @@ REFUSALS: tuple[Refusal, ...] = (
     HEAD_TOO_LARGE,
     HOST_ERROR,
     TRANSFER_ENCODING_UNSUPPORTED,
+    TOKEN_UNCHECKED,
     STORE_UNAVAILABLE,
     TOO_MANY_CONNECTIONS,
     TOO_MUCH_AT_ONCE,

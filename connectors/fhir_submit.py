@@ -95,7 +95,7 @@ class Submit(Endpoint):
         if isinstance(body, Refusal):
             return await self.refuse(body, scope)
         arrival = Arrival(
-            body=body, content_type=submission.content_type, peer=_peer(scope), identity=submission.identity
+            body=body, content_type=submission.content_type, peer=peer_of(scope), identity=submission.identity
         )
         document = _sketch(body)
         unwanted = self._unwanted(document)
@@ -138,7 +138,7 @@ class Submit(Endpoint):
     async def refuse(self, refusal: Refusal, scope: Scope) -> Response:
         """Record a refusal whose body was not read, or not to its end, and answer it."""
         content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
-        await record_refusal(self.intake, Arrival(body=b"", content_type=content_type, peer=_peer(scope)), refusal)
+        await record_refusal(self.intake, Arrival(body=b"", content_type=content_type, peer=peer_of(scope)), refusal)
         return refused(refusal)
 
 
@@ -165,6 +165,7 @@ def _not_accepted(problems: tuple[Problem, ...]) -> Response:
     return Response(status=400 if syntax else 422, body=operation_outcome(problems))
 
 
-def _peer(scope: Scope) -> str:
+def peer_of(scope: Scope) -> str:
+    """Return the network address of who asks."""
     client = scope.get("client")
     return client[0] if client else "unknown"

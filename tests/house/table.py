@@ -55,6 +55,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "pikepdf": frozenset({"transformers"}),
     "pypdf": frozenset({"transformers"}),
     "typst": frozenset({"transformers"}),
+    "jwt": frozenset({"connectors.token_check"}),
     "argon2": frozenset({"console.passwords"}),
     "prometheus_client": frozenset({"console.metrics", "console.pages_metrics"}),
     "flask_babel": frozenset({"console"}),
