@@ -50,7 +50,7 @@ demo: .venv/runtime  ## Run the channels against simulators (ONCE=1: stop after 
 test: debian .venv/development tests/peers/node_modules  ## Run all tests
 	$(BIN)/plugin-host check
 	$(BIN)/plugin-host test
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 check: debian .venv/development tests/peers/node_modules  ## Lint, types, all tests
 	$(BIN)/ruff check .
@@ -58,7 +58,7 @@ check: debian .venv/development tests/peers/node_modules  ## Lint, types, all te
 	$(BIN)/mypy
 	$(BIN)/plugin-host check
 	$(BIN)/plugin-host test
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 fix: .venv/development  ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix .
