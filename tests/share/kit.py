@@ -6,10 +6,12 @@ import asyncio
 import gc
 import time
 import warnings
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 import pydicom
 
+from channels.arrival import note_report
 from channels.job_runner import JobRunner
 from channels.job_starter import begin, new_job
 from channels.job_work import Workshop
@@ -17,6 +19,7 @@ from messages.identity import message_id
 from simulators.omegaai import OmegaAI
 from store import directory, job_parts, jobs
 from store.store import Store
+from tests.dicom.kit import Kept, listening
 
 ORGANIZATION = "4f1c0f6e-9a53-4c8e-8f0f-0d8b2f0c9d11"
 SYSTEM = "urn:powerserver:mrn"
@@ -25,7 +28,14 @@ URL = f"https://share.example/share-study/{ORGANIZATION}"
 
 
 def station(peer, **more):
-    return {"ae_title": peer.ae_title, "host": peer.host, "port": peer.port, "answer_within": 20.0, **more}
+    return {
+        "ae_title": peer.ae_title,
+        "host": peer.host,
+        "port": peer.port,
+        "answer_within": 20.0,
+        "report_within": 0.1,
+        **more,
+    }
 
 
 def settings(powerserver, omegaai, fhir, **more):
@@ -77,13 +87,26 @@ def fhir(script=()):
     return server
 
 
+class Reports(Kept):
+    """The DICOM door as the host has it: a report is committed to its job before it is answered."""
+
+    def __init__(self, store, runner):
+        super().__init__()
+        self._store, self._runner = store, runner
+
+    async def reported(self, report):
+        await self._store.writer.run(lambda tx: note_report(tx, report))
+        self._runner.ring()
+
+
 @dataclass
 class Site:
     store: Store
     made: dict[str, object]
     channel: str = "study-share"
     kind: str = "study-share"
-    stops: list[object] = field(default_factory=list)
+    #: Port at which reports of storage commitment are taken while jobs run; 0: nowhere.
+    door: int = 0
 
     def __post_init__(self):
         self.deploy(self.made)
@@ -127,18 +150,27 @@ class Site:
     async def _run(self, until, within):
         workshop = Workshop(self.store, "UTC")
         runner = JobRunner(self.store, workshop.work_of)
+        async with AsyncExitStack() as stack:
+            if self.door:
+                reports = Reports(self.store, runner)
+                await stack.enter_async_context(listening(self.store.folder / "dicom", reports, self.door))
+            await self._steps(runner, until, within)
+        await workshop.close()
+        await asyncio.sleep(0.1)  # lines that were hung up leave the loop
+
+    async def _steps(self, runner, until, within):
         stopping = asyncio.Event()
         running = asyncio.create_task(runner.run(stopping))
         ends = time.monotonic() + within
-        while not until():
-            assert time.monotonic() < ends, f"not within {within} s: {self._told()}"
-            assert not running.done(), running.exception()
-            await asyncio.sleep(0.02)
-        stopping.set()
-        runner.ring()
-        await running
-        await workshop.close()
-        await asyncio.sleep(0.1)  # lines that were hung up leave the loop
+        try:
+            while not until():
+                assert time.monotonic() < ends, f"not within {within} s: {self._told()}"
+                assert not running.done(), running.exception()
+                await asyncio.sleep(0.02)
+        finally:
+            stopping.set()
+            runner.ring()
+            await running
 
     def _told(self):
         return [(job.number, str(job.state), job.reason_code, job.reason)

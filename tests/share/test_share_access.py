@@ -12,8 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
 
 from channels.job_control import act
+from console.metrics import Figures
+from console.reader import Reader
 from messages.job_states import State
 from store import audit, job_parts, jobs
 from tests.dicom import peers
@@ -222,9 +226,12 @@ def places(caplog, fhir, store, folder):
             yield "history", str(line)
         for one in job_parts.recipients(store.connection, job.number):
             yield "link", str(one.link)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Figures(store.folder, Reader(store.folder)))
+    yield "metric", generate_latest(registry).decode()
 
 
-def test_no_identifier_of_200_hostile_requests_is_in_any_address_log_line_or_file_name(
+def test_no_identifier_of_200_hostile_requests_is_in_any_address_log_line_file_name_or_metric(
     store, pair, fhir, tmp_path, caplog
 ):
     caplog.set_level(logging.DEBUG)
