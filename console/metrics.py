@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from console.reader import Reader
 from console.status import NEEDS_ATTENTION, Facts, overview
 from messages.lifecycle import Status
-from store import alerts, directory, metrics
+from messages.turned_away import TurnedAway
+from store import alerts, dicom, directory, metrics
 from store.connection import STORE_FILE, Connection
 
 if TYPE_CHECKING:
@@ -110,3 +111,10 @@ def _of_host(facts: Facts, connection: Connection) -> Iterator[Metric]:
     yield from (attention, moving, received, processes, open_alerts)
     refused = metrics.refusals(connection)
     yield CounterMetricFamily("plugin_host_refusals", "Arrivals that the doors refused", value=refused)
+    times = {row.why: row.times for row in dicom.turned_away(connection)}
+    strangers = CounterMetricFamily(
+        "plugin_host_dicom_turned_away", "Callers that the DICOM door did not let in", labels=("why",)
+    )
+    for why in TurnedAway:
+        strangers.add_metric((why,), times.get(why, 0))
+    yield strangers

@@ -3,6 +3,9 @@
 What was begun, and what the provider answers, stay in this process: the browser gets a random id for the way there and
 back. No token is kept: of the ID token, name and roles are read once.
 
+MSAL proves state, nonce and PKCE, but since its 1.38 nothing of the ID token itself: its signature, issuer, audience
+and times are checked by `Provider.check`.
+
 Sources: OpenID Connect Core 1.0 3.1; RFC 7636; OAuth 2.0 Form Post Response Mode.
 """
 
@@ -48,6 +51,8 @@ class Provider:
     name_claim: str = "preferred_username"
     #: Makes an HTTP session that trusts whom the site trusts.
     http_client: Callable[[], Any] = field(repr=False)
+    #: Returns the claims of an ID token that this provider signed for `client_id`; raises OSError or ValueError.
+    check: Callable[[str], Mapping[str, Any]] = field(repr=False)
 
 
 class SignIn:
@@ -87,11 +92,14 @@ class SignIn:
         if until <= self._clock():
             raise SignInRefused("unknown or too late")
         given = {key: value for key, value in answer.items() if len(value) < 8192}
-        # MSAL compares state and nonce, proves the PKCE verifier, and checks issuer, audience and times.
         result = self._ask(lambda app: app.acquire_token_by_auth_code_flow(flow, given))
-        if "id_token_claims" not in result:
+        if "id_token" not in result:
             raise SignInRefused("refused by the provider")
-        return visitor_of(self._provider, result["id_token_claims"])
+        try:
+            claims = self._provider.check(result["id_token"])
+        except (OSError, ValueError) as error:
+            raise SignInRefused(str(error)) from None
+        return visitor_of(self._provider, claims)
 
     def _ask(self, question: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         import msal  # type: ignore[import-untyped]  # noqa: PLC0415  # 22 MB that only sites with a provider need

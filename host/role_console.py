@@ -76,13 +76,19 @@ def _provider(settings: Mapping[str, Any] | None) -> Provider | None:
     """Return the identity provider that site.yaml names; its secret is read anew at each sign-in."""
     if settings is None:
         return None
-    from connectors.oauth_token import http_session  # noqa: PLC0415  # only sites with a provider need it
+    from connectors import token_check  # noqa: PLC0415  # only sites with a provider need it
+    from connectors.oauth_token import http_session  # noqa: PLC0415  # as above
 
     given = dict(settings)
     secret, folder, ca_file = (given.pop(name, None) for name in ("client_secret", "secrets_folder", "ca_file"))
+    discovery = token_check.discovery_address(
+        authority=given.get("authority"), oidc_authority=given.get("oidc_authority")
+    )
+    issuer = token_check.Issuer(discovery, token_check.fetch_with(ca_file))
     return Provider(
         client_secret=None if secret is None else partial(read_secret, secret, folder),
         http_client=partial(http_session, ca_file),
+        check=token_check.TokenCheck(issuer=issuer, audience=given["client_id"]).claims,
         **given,
     )
 

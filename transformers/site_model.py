@@ -97,11 +97,15 @@ class Alerts(Part):
     secrets_folder: Text | None = Field(default=None, description="folder with the files of ${secret:…}")
 
 
+#: Where an identity provider is: its keys come from there, so nobody on the way may change them.
+Https = Annotated[str, StringConstraints(pattern=r"^https://[^\s?#@]+$")]
+
+
 class SignIn(Part):
     """The identity provider with which people sign in to the status page (OpenID Connect)."""
 
-    authority: Text | None = Field(default=None, description="Azure AD B2C or Entra External ID: https://HOST/TENANT…")
-    oidc_authority: Text | None = Field(default=None, description="any OpenID provider, by its issuer")
+    authority: Https | None = Field(default=None, description="Azure AD B2C or Entra External ID: https://HOST/TENANT…")
+    oidc_authority: Https | None = Field(default=None, description="any OpenID provider, by its issuer")
     client_id: Text
     client_secret: Text | None = Field(default=None, description="${secret:NAME}; without it PKCE alone protects")
     secrets_folder: Text | None = None

@@ -11,13 +11,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from channels.control import Control
 from console.app import create_app
 from messages.lifecycle import Status
-from store import accounts, alerts
+from messages.turned_away import TurnedAway
+from store import accounts, alerts, dicom
 from store.metrics import Totals
 
 from .conftest import MRN, SURNAME, rewind
 
 POWERSERVER = {"channel": "blume-appointment", "destination": "powerserver"}
-LABELS = {"channel", "destination", "status", "role", "severity"}
+LABELS = {"channel", "destination", "status", "role", "severity", "why"}
 
 
 def figures(client):
@@ -55,6 +56,19 @@ def test_processes_and_alerts_are_seen(site, client):
 
     assert (before, value(after, "process_up", role="lanes")) == (1, 0)
     assert value(after, "alerts", severity="warning") == 1
+
+
+def test_callers_of_the_dicom_door_are_counted_by_reason_and_never_by_who_they_say_they_are(site, client):
+    found = figures(client)
+    away = {why.value: (n, "10.9.8.7") for n, why in enumerate(TurnedAway, 1)}
+    site.store.writer.now(lambda tx: dicom.turn_away(tx, away))
+    site.store.writer.now(lambda tx: dicom.turn_away(tx, {"tls": (2, "10.9.8.7")}))
+    after = figures(client)
+
+    assert {value(found, "dicom_turned_away_total", why=why.value) for why in TurnedAway} == {0}
+    for why, (times, _) in away.items():
+        assert value(after, "dicom_turned_away_total", why=why) == times + (2 if why == "tls" else 0)
+    assert "10.9.8.7" not in client.get("/metrics").text
 
 
 def test_messages_make_no_further_lines_and_no_label_is_a_patient_s(site, client):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import functools
 import html
 import http.cookiejar
+import json
 import re
+import socket
 import ssl
 import urllib.parse
 import urllib.request
 
+import jwt
 import pytest
 import trustme
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from channels.control import Control
 from connectors.oauth_token import http_session
+from connectors.token_check import Issuer, TokenCheck, discovery_address, fetch_with
 from console.access import Visitor
 from console.app import create_app
 from console.oidc import Provider, SignIn, SignInRefused, visitor_of
@@ -32,7 +37,7 @@ BACK = f"{ADDRESS}/sign-in/answer"
 def tls(tmp_path_factory):
     """Certificate, key and authority of 127.0.0.1, as files."""
     folder, authority = tmp_path_factory.mktemp("tls"), trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
+    issued = authority.issue_cert("127.0.0.1", "contoso.b2clogin.com", "contoso.ciamlogin.com")
     issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
     issued.private_key_pem.write_to_path(folder / "key.pem")
     authority.cert_pem.write_to_path(folder / "ca.pem")
@@ -47,7 +52,9 @@ def issuer(tls):
 
 def provider(issuer: str, tls, shape: str = "oidc_authority", **settings) -> Provider:
     place = {"authority": issuer.removesuffix("/v2.0")} if shape == "authority" else {"oidc_authority": issuer}
+    keys = Issuer(discovery_address(**place), fetch_with(str(tls / "ca.pem")))
     given = {
+        "check": TokenCheck(issuer=keys, audience="status-page").claims,
         "client_id": "status-page", "client_secret": lambda: SECRET, "roles_claim": "extension_Roles",
         "roles": {"PluginHost.Operator": "operator", "PluginHost.Admin": "admin"}, "bodies": ["PluginHost.Bodies"],
         "http_client": functools.partial(http_session, str(tls / "ca.pem")), **place,
@@ -126,6 +133,102 @@ def test_b2c_and_any_other_provider_are_told_by_their_addresses(issuer, tls, sha
     visitor = sign_in.end(identifier, at_the_provider(tls, there, "bea@clinic.example"))
 
     assert visitor == Visitor(name="bea@clinic.example", role="admin", bodies=False)
+
+
+GUID = "0f1e2d3c-4b5a-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("authority", "mount", "name"),
+    [
+        (
+            "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_sign_in",
+            "/contoso.onmicrosoft.com/B2C_1_sign_in/v2.0",
+            f"https://contoso.b2clogin.com/{GUID}/v2.0/",
+        ),
+        (
+            "https://contoso.ciamlogin.com/",
+            "/contoso.onmicrosoft.com/v2.0",
+            f"https://{GUID}.ciamlogin.com/{GUID}/v2.0",
+        ),
+        (
+            f"https://contoso.ciamlogin.com/{GUID}",
+            f"/{GUID}/v2.0",
+            f"https://{GUID}.ciamlogin.com/{GUID}/v2.0",
+        ),
+    ],
+    ids=["Azure AD B2C", "Entra External ID", "Entra External ID with its tenant"],
+)
+def test_people_sign_in_where_the_authority_and_the_issuer_are_named_as_microsoft_names_them(
+    tls, monkeypatch, authority, mount, name
+):
+    """The policy or tenant stands in the path, the issuer names the tenant by its GUID and is not the authority."""
+    with peer("oidc_sign_in.mjs", tls / "cert.pem", tls / "key.pem", BACK, mount, name) as running:
+        at_home = ("127.0.0.1", running.first["listening"])
+        found = [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", at_home)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)  # the names' DNS
+        keys = Issuer(discovery_address(authority=authority), fetch_with(str(tls / "ca.pem")))
+        check = TokenCheck(issuer=keys, audience="status-page").claims
+        sign_in = SignIn(provider("https://x/y", tls, authority=authority, oidc_authority=None, check=check))
+        identifier, there = sign_in.begin(BACK)
+        visitor = sign_in.end(identifier, at_the_provider(tls, there, "ana@clinic.example"))
+
+    assert urllib.parse.urlsplit(there).hostname == urllib.parse.urlsplit(authority).hostname
+    assert visitor == Visitor(name="ana@clinic.example", role="operator", bodies=True)
+
+
+def another(token: str, how: str) -> str | None:
+    """Return an ID token that somebody else made of a real one."""
+    header, payload, signature = token.split(".")
+    kid, claims = jwt.get_unverified_header(token)["kid"], jwt.decode(token, options={"verify_signature": False})
+    return {
+        "as it was": token,
+        "taken away": None,
+        "signed by a stranger": jwt.encode(
+            claims, rsa.generate_private_key(public_exponent=65537, key_size=2048), "RS256", headers={"kid": kid}
+        ),
+        "not signed": jwt.encode(claims, None, "none", headers={"kid": kid}),
+        "signature taken away": f"{header}.{payload}.",
+        "another person": jwt.encode({**claims, "preferred_username": "bea"}, None, "none").rpartition(".")[0]
+        + f".{signature}",
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["as it was", "taken away", "signed by a stranger", "not signed", "signature taken away", "another person"],
+)
+def test_an_id_token_that_the_provider_did_not_sign_lets_nobody_in(issuer, tls, how):
+    """MSAL has taken any since 1.38; the first case shows that the exchange itself is sound."""
+
+    def on_the_way(answer, *_, **__):
+        if answer.request.method == "POST":
+            said = answer.json()
+            answer._content = json.dumps({**said, "id_token": another(said["id_token"], how)}).encode()
+
+    def client():
+        session = http_session(str(tls / "ca.pem"))
+        session.hooks["response"].append(on_the_way)
+        return session
+
+    sign_in = SignIn(provider(issuer, tls, http_client=client))
+    identifier, there = sign_in.begin(BACK)
+    form = at_the_provider(tls, there, "ana@clinic.example")
+
+    if how == "as it was":
+        assert sign_in.end(identifier, form).name == "ana@clinic.example"
+    else:
+        with pytest.raises(SignInRefused):
+            sign_in.end(identifier, form)
+
+
+def test_an_id_token_for_another_program_lets_nobody_in(issuer, tls):
+    keys = Issuer(discovery_address(oidc_authority=issuer), fetch_with(str(tls / "ca.pem")))
+    sign_in = SignIn(provider(issuer, tls, check=TokenCheck(issuer=keys, audience="another-program").claims))
+    identifier, there = sign_in.begin(BACK)
+
+    with pytest.raises(SignInRefused, match="somebody else"):
+        sign_in.end(identifier, at_the_provider(tls, there, "ana@clinic.example"))
 
 
 @pytest.mark.parametrize(

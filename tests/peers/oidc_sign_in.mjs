@@ -1,5 +1,6 @@
 // An OpenID provider of others, over TLS, with people who sign in: authorization code and PKCE, answers by form_post.
-// node oidc_sign_in.mjs CERTIFICATE KEY REDIRECT; the first line printed says where it listens.
+// node oidc_sign_in.mjs CERTIFICATE KEY REDIRECT [MOUNT ISSUER]; the first line printed says where it listens.
+// MOUNT: where it stands, as /TENANT/v2.0; ISSUER: what it calls itself, which providers with tenants do otherwise.
 // Whatever login is typed is a person; ana@… is an operator who may read bodies, bea@… an administrator.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
@@ -10,8 +11,8 @@ import Provider from 'oidc-provider';
 // What it says of itself is for people: standard output holds JSON only.
 console.info = console.warn = console.error;
 
-const [certificate, key, redirect] = process.argv.slice(2);
-const MOUNT = '/contoso.onmicrosoft.com/b2c_1_sign_in/v2.0';
+const [certificate, key, redirect, mount, name] = process.argv.slice(2);
+const MOUNT = mount ?? '/contoso.onmicrosoft.com/b2c_1_sign_in/v2.0';
 const ROLES = { ana: ['PluginHost.Operator', 'PluginHost.Bodies'], bea: ['PluginHost.Admin'] };
 
 const signing = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' });
@@ -19,7 +20,7 @@ const app = express();
 const server = createServer({ cert: readFileSync(certificate), key: readFileSync(key) }, app);
 
 server.listen(0, '127.0.0.1', () => {
-  const issuer = `https://127.0.0.1:${server.address().port}${MOUNT}`;
+  const issuer = name ?? `https://127.0.0.1:${server.address().port}${MOUNT}`;
   const provider = new Provider(issuer, {
     clients: [{
       client_id: 'status-page', client_secret: 'first-secret-0123456789', redirect_uris: [redirect],
