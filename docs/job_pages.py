@@ -57,7 +57,8 @@ def _checks(title: str, checks: tuple[Check, ...] | list[Check]) -> list[str]:
 def _settings(title: str, cls: type) -> list[str]:
     rows = []
     for field in dataclasses.fields(cls):
-        missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        default = "required" if missing else f"`{field.default}`" if field.default not in ("", None, ()) else ""
+        made = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        missing = made is dataclasses.MISSING
+        default = "required" if missing else f"`{made}`" if made not in ("", None, (), {}) else ""
         rows.append(f"| `{field.name}` | {default} | {field.metadata['help']} |")
     return [f"## Settings of {title}", "", "| setting | default | |", "|---|---|---|", *rows, ""]
