@@ -15,6 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from messages.turned_away import TurnedAway
+
 
 class Verdict(StrEnum):
     """What an answer means for who asked."""
@@ -250,6 +252,10 @@ class DicomIntake(Protocol):
 
         Raises StoreUnavailable: the peer is told A700H, and must keep it.
         """
+        ...
+
+    def turned_away(self, why: TurnedAway, peer: str) -> None:
+        """Count a caller, by its address, that was not let in; never raises and does not wait."""
         ...
 
     async def reported(self, report: CommitmentReport) -> None:

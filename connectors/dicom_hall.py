@@ -17,6 +17,7 @@ from connectors.dicom_reception import Manners, Reception
 from connectors.dicom_tls import server_tls
 from connectors.dicom_wire import Wire
 from connectors.guests import Guests
+from messages.turned_away import TurnedAway
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +57,10 @@ class Hall:
             if address not in self._strangers and len(self._strangers) < _STRANGERS:  # each once, a flood not at all
                 self._strangers.add(address)
                 log.warning("a peer that nobody named was hung up on", extra={"peer": address})
-            wire.close()
+            self._turn_away(TurnedAway.ADDRESS, address, wire)
             return
         if not self._guests.have_room(address):
-            wire.close()
+            self._turn_away(TurnedAway.CONNECTIONS, address, wire)
             return
         if self._tls is not None:
             transport.pause_reading()  # the first bytes are TLS's, not ours
@@ -72,9 +73,13 @@ class Hall:
                 await wire.encrypt(transport, self._tls, self._settings.start_within)
             except OSError as error:  # ssl.SSLError is one
                 log.warning("a peer cannot do our TLS", extra={"peer": reception.peer, "error": type(error).__name__})
-                wire.close()
+                self._turn_away(TurnedAway.TLS, reception.peer, wire)
                 return
         await reception.run()
+
+    def _turn_away(self, why: TurnedAway, address: str, wire: Wire) -> None:
+        wire.close()
+        self._manners.intake.turned_away(why, address)
 
     async def clear(self, within: float) -> None:
         """End all: the idle ones now, those with an instance under way after its answer."""

@@ -26,11 +26,12 @@ from connectors.dicom_pdu import ProtocolError
 from connectors.dicom_query import VERIFICATION
 from connectors.dicom_syntaxes import PLAIN, RECEIVED
 from connectors.dicom_wire import Wire
+from messages.turned_away import TurnedAway
 
 log = logging.getLogger(__name__)
 
-# A-ASSOCIATE-RJ: (result, source, reason)
-_CALLING_NOT_RECOGNIZED, _CALLED_NOT_RECOGNIZED, _LOCAL_LIMIT = (1, 1, 3), (1, 1, 7), (2, 3, 2)
+#: A-ASSOCIATE-RJ: result, source, reason.
+_REJECTIONS = {TurnedAway.CALLING: (1, 1, 3), TurnedAway.CALLED: (1, 1, 7), TurnedAway.ASSOCIATIONS: (2, 3, 2)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class Reception:
             if asked is None:
                 return
             if self._manners.associations.locked():
-                self._reject(_LOCAL_LIMIT)
+                self._reject(TurnedAway.ASSOCIATIONS)
                 return
             async with self._manners.associations:
                 answer, agreement = dicom_negotiation.grant(asked, _supported())
@@ -97,19 +98,25 @@ class Reception:
             asked = dicom_negotiation.read_request(bytes(pdu))
         except ProtocolError:
             self._wire.close(dicom_pdu.abort(by_provider=True))
+            self._manners.intake.turned_away(TurnedAway.PROTOCOL, self.peer)
+            raise
+        except TimeoutError:
+            self._manners.intake.turned_away(TurnedAway.PROTOCOL, self.peer)
             raise
         if asked.called_ae_title != self._manners.ae_title:
-            self._reject(_CALLED_NOT_RECOGNIZED)
+            self._reject(TurnedAway.CALLED)
             return None
         if not self._manners.lets_in(self.peer, asked.calling_ae_title):
-            self._reject(_CALLING_NOT_RECOGNIZED)
+            self._reject(TurnedAway.CALLING)
             return None
         self._ae_title = asked.calling_ae_title
         return asked
 
-    def _reject(self, why: tuple[int, int, int]) -> None:
-        log.warning("an association was rejected", extra={"peer": self.peer, "error": dicom_status.rejection(*why)})
-        self._wire.close(dicom_pdu.reject(*why))
+    def _reject(self, why: TurnedAway) -> None:
+        said = _REJECTIONS[why]
+        log.warning("an association was rejected", extra={"peer": self.peer, "error": dicom_status.rejection(*said)})
+        self._wire.close(dicom_pdu.reject(*said))
+        self._manners.intake.turned_away(why, self.peer)
 
     async def _serve(self, line: Association) -> None:
         while not self.last:

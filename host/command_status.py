@@ -13,7 +13,8 @@ import click
 from host.command_access import opened_store
 from host.command_line import EXIT_FINDINGS, json_option, print_json, site_option
 from messages.lifecycle import Status
-from store import alerts, directory, drift, reads
+from store import alerts, dicom, directory, drift, reads
+from store.lock import Lock
 from store.store import Store
 
 #: Seconds between two looks of `--watch`.
@@ -65,16 +66,29 @@ def describe(store: Store) -> dict[str, Any]:
         }
         for row in directory.channels(store.connection)
     ]
-    processes = [
-        {"role": p.role, "pid": p.pid, "alive": directory.is_alive(p), "doors": list(p.doors)}
-        for p in directory.processes(store.connection)
-    ]
+    rows = directory.processes(store.connection)
+    processes = [{"role": p.role, "pid": p.pid, "alive": directory.is_alive(p), "doors": list(p.doors)} for p in rows]
+    heard = max((p.beat_at for p in rows), default=None)
+    supervisor = {
+        "runs": Lock.is_held(store.folder, "host"),
+        "heard_seconds_ago": None if heard is None else round(max(0.0, now - heard), 1),
+    }
     raised = [
         {"key": one.key, "severity": one.severity, "text": one.text, "opened_at": one.opened_at}
         for one in alerts.open_alerts(store.connection)
     ]
-    blocked = drift.blocker_count(store.connection)
-    return {"channels": channels, "processes": processes, "blocked_resources": blocked, "alerts": raised}
+    strangers = [
+        {"why": row.why, "times": row.times, "last_at": row.last_at, "last_peer": row.last_peer}
+        for row in dicom.turned_away(store.connection)
+    ]
+    return {
+        "channels": channels,
+        "supervisor": supervisor,
+        "processes": processes,
+        "dicom_turned_away": strangers,
+        "blocked_resources": drift.blocker_count(store.connection),
+        "alerts": raised,
+    }
 
 
 def _destination(line: directory.DestinationRow, counts: reads.DestinationCounts, now: float) -> dict[str, Any]:
@@ -96,11 +110,7 @@ def _destination(line: directory.DestinationRow, counts: reads.DestinationCounts
 
 def _attention(found: dict[str, Any]) -> Iterator[str]:
     """Yield a sentence for each thing that needs a person."""
-    gone = [process["role"] for process in found["processes"] if not process["alive"]]
-    if not found["processes"] or len(gone) == len(found["processes"]):
-        yield "the host is not running"
-    elif gone:
-        yield f"not running: {', '.join(gone)}"
+    yield from _of_processes(found)
     for channel in found["channels"]:
         if channel["problem"]:
             yield f"{channel['name']}: {channel['problem']}"
@@ -120,6 +130,20 @@ def _attention(found: dict[str, Any]) -> Iterator[str]:
         newest = f", first: {raised[0]['text']}" if raised else ""
         blocked = f"{found['blocked_resources']} resource(s) blocked (plugin-host drift)"
         yield f"{blocked}; {len(raised)} alert(s) open{newest}"
+
+
+def _of_processes(found: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence where the host, or a process of it, does not run."""
+    processes, heard = found["processes"], found["supervisor"]["heard_seconds_ago"]
+    gone = [process["role"] for process in processes if not process["alive"]]
+    if not processes:
+        yield "the host is not running"
+    elif not found["supervisor"]["runs"]:
+        yield f"the host is not running: its supervisor is gone; its processes were last heard {heard:.0f} s ago"
+    elif len(gone) == len(processes):
+        yield f"the host's processes have not been heard for {heard:.0f} s, and its supervisor is there"
+    elif gone:
+        yield f"not running: {', '.join(gone)}"
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -145,4 +169,10 @@ def _print(found: dict[str, Any]) -> None:
         wide = Console(width=200)  # into a file or a pipe: nothing is cut
     wide.print(table)
     alive = [process["role"] for process in found["processes"] if process["alive"]]
+    if not found["supervisor"]["runs"]:
+        alive = []  # what was heard of them lately was before their supervisor ended
     click.echo(f"processes: {', '.join(alive) if alive else 'none is running'}")
+    strangers = found["dicom_turned_away"]
+    if strangers:
+        counted = ", ".join(f"{one['times']} × {one['why']}" for one in strangers)
+        click.echo(f"DICOM callers turned away: {counted}; last from {strangers[0]['last_peer']} (plugin-host doctor)")

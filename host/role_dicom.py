@@ -9,22 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-from channels.arrival import note_report
 from channels.backoff import wait_before
 from channels.settings import build
-from connectors.base import StoreUnavailable
-from connectors.dicom_base import CommitmentReport, Received
 from connectors.dicom_listener import DicomListener
+from host.dicom_intake import Intake
 from host.roles import Process
 from store import dicom
-from store.writer import Transaction, Unavailable
+from store.writer import Unavailable
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 #: Bytes of data that this process may have; what exceeds it fails alone, and is answered as out of resources.
 MEMORY = 768 * 1024**2
@@ -32,6 +27,8 @@ MEMORY = 768 * 1024**2
 _WAIT = (1.0, 60.0)
 #: Seconds between looks for instances that are older than the site keeps them.
 _FORGET_EVERY = 3600.0
+#: Seconds between looks for callers that were not let in: a flood of them is a commit, not one each.
+_COUNT_EVERY = 2.0
 
 
 async def body(process: Process) -> None:
@@ -39,50 +36,23 @@ async def body(process: Process) -> None:
     _cap_memory()
     folder = Path(process.assignment.data) / "dicom"
     listener: DicomListener = build(DicomListener, process.assignment.dicom)
+    intake = Intake(process)
     tasks = [
-        asyncio.create_task(_serve(process, listener, folder)),
+        asyncio.create_task(_serve(process, listener, folder, intake)),
         asyncio.create_task(_forget(process, folder)),
+        asyncio.create_task(_count(intake)),
     ]
     stopping = asyncio.create_task(process.stopping.wait())
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in (stopping, *tasks):
         task.cancel()
     await asyncio.gather(stopping, *tasks, return_exceptions=True)
+    await intake.count()
     for task in done - {stopping}:
         task.result()  # a bug ends the process; the supervisor says so and starts it again
 
 
-class Intake:
-    """What the door hands over to; implements `connectors.dicom_base.DicomIntake`."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-
-    async def received(self, received: Received) -> bool:
-        """See `DicomIntake.received`."""
-        instance = received.instance
-        row = dicom.InstanceRow(
-            sop_class_uid=instance.reference.sop_class_uid, sop_instance_uid=instance.reference.sop_instance_uid,
-            study_uid=received.study_uid, series_uid=received.series_uid,
-            transfer_syntax_uid=instance.transfer_syntax_uid, digest=received.digest, file=instance.path.name,
-            offset=instance.offset, bytes=instance.size, ae_title=received.ae_title, peer=received.peer,
-        )  # fmt: skip
-        return await self._commit(lambda tx: dicom.add(tx, row))
-
-    async def reported(self, report: CommitmentReport) -> None:
-        """See `DicomIntake.reported`; the processes are woken, for a job may wait for it."""
-        job = await self._commit(lambda tx: note_report(tx, report))
-        log.info("a report on storage commitment came", extra={"peer": report.peer, "known": job is not None})
-        self._process.ring.change()
-
-    async def _commit(self, work: Callable[[Transaction], T]) -> T:
-        try:
-            return await self._process.store.writer.run(work)
-        except Unavailable as error:
-            raise StoreUnavailable("not committed") from error
-
-
-async def _serve(process: Process, listener: DicomListener, folder: Path) -> None:
+async def _serve(process: Process, listener: DicomListener, folder: Path, intake: Intake) -> None:
     """Open the door, and open it again when it falls shut."""
     failures = 0
 
@@ -92,7 +62,7 @@ async def _serve(process: Process, listener: DicomListener, folder: Path) -> Non
 
     while True:
         try:
-            await listener.serve(Intake(process), folder, ready)
+            await listener.serve(intake, folder, ready)
         except OSError as error:
             failures += 1
             wait = wait_before(failures, _WAIT)
@@ -101,6 +71,12 @@ async def _serve(process: Process, listener: DicomListener, folder: Path) -> Non
             if failures == 1:
                 process.ready()  # the host goes on without this door
             await asyncio.sleep(wait)
+
+
+async def _count(intake: Intake) -> None:
+    while True:
+        await asyncio.sleep(_COUNT_EVERY)
+        await intake.count()
 
 
 async def _forget(process: Process, folder: Path) -> None:

@@ -86,7 +86,7 @@ class Host:
         return self._doors
 
     def _deploy(self) -> None:
-        self._lock = Lock(self.data, "host")
+        self._lock = Lock(self.data, "host", wait=0.5)  # `plugin-host status` looks at it for a moment
         _, self._new_key = connection.store_key(self.data)
         prepare_store(self.data)
         store = Store(self.data, "host")

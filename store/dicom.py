@@ -1,7 +1,8 @@
-"""DICOM instances that came to our listener: a row each, committed before the sender is told that we have it."""
+"""What came to our DICOM listener: instances, committed before the sender is told that we have them; and strangers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from store.connection import Connection
@@ -18,6 +19,10 @@ _INSERT = (
 _OF_STUDY = f"SELECT {_COLUMNS} FROM dicom_instance WHERE study_uid = ? ORDER BY number"  # noqa: S608  # a constant
 _OLD = "SELECT number FROM dicom_instance WHERE at < ? ORDER BY at LIMIT ?"
 _FORGET = f"DELETE FROM dicom_instance WHERE number IN ({_OLD}) RETURNING file"  # noqa: S608  # a constant
+_TURNED_AWAY = """
+    INSERT INTO dicom_turned_away VALUES (?, ?, ?, ?)
+    ON CONFLICT (why) DO UPDATE SET times = times + excluded.times, last_at = excluded.last_at,
+        last_peer = excluded.last_peer"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +71,26 @@ def forget(tx: Transaction, before: float, most: int = 1000) -> list[str]:
     """Forget instances from before a time (seconds since 1970 UTC); return the names of their files, now nobody's."""
     rows = tx.execute(_FORGET, (before, most)).fetchall()
     return [row[0] for row in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnedAwayRow:
+    """Callers that were not let in for one reason, since the store began."""
+
+    #: A `messages.turned_away.TurnedAway`.
+    why: str
+    times: int
+    last_at: float
+    #: Address of the last one.
+    last_peer: str
+
+
+def turn_away(tx: Transaction, callers: Mapping[str, tuple[int, str]]) -> None:
+    """Count callers that were not let in: reason → how many, and the address of the last."""
+    tx.executemany(_TURNED_AWAY, [(why, times, tx.now, peer) for why, (times, peer) in callers.items()])
+
+
+def turned_away(connection: Connection) -> list[TurnedAwayRow]:
+    """Return what was counted, the newest first."""
+    rows = connection.execute("SELECT why, times, last_at, last_peer FROM dicom_turned_away ORDER BY last_at DESC")
+    return [TurnedAwayRow(why=why, times=times, last_at=at, last_peer=peer) for why, times, at, peer in rows]

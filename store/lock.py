@@ -33,6 +33,21 @@ class Lock:
             self._connection.close()
             raise HeldElsewhere(f"another process is the {name} of the store in {folder}") from error
 
+    @staticmethod
+    def is_held(folder: Path, name: str) -> bool:
+        """Say whether somebody holds the lock `name`; for a moment nobody else can take it."""
+        path = folder / f"lock-{name}"
+        if not path.exists():
+            return False
+        connection = sqlite.connect(path.absolute().as_uri() + "?mode=ro", uri=True, timeout=0.0)
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master")
+        except sqlite.OperationalError:
+            return True
+        finally:
+            connection.close()
+        return False
+
     def release(self) -> None:
         """Let go."""
         self._connection.close()

@@ -1,4 +1,4 @@
-"""The table of DICOM instances that came to our listener."""
+"""The tables of what came to our DICOM listener."""
 
 TABLES = """
 -- One row for each data set that was answered 0000H; its bytes lie in `file`, beside the store.
@@ -10,4 +10,7 @@ CREATE TABLE dicom_instance (
 CREATE UNIQUE INDEX dicom_instance_data ON dicom_instance (sop_instance_uid, digest);
 CREATE INDEX dicom_instance_study ON dicom_instance (study_uid);
 CREATE INDEX dicom_instance_at ON dicom_instance (at);
+-- How often callers were not let in, by reason; the last of each, by its address.
+CREATE TABLE dicom_turned_away (
+    why TEXT PRIMARY KEY, times INTEGER NOT NULL, last_at REAL NOT NULL, last_peer TEXT NOT NULL) WITHOUT ROWID;
 """

@@ -9,12 +9,23 @@ from zoneinfo import ZoneInfo
 
 from host.doctor.check import Examined, Told, bad, doubtful, good, unknown
 from messages.lifecycle import Status
-from store import alerts, directory, health, reads, traffic
+from messages.turned_away import TurnedAway
+from store import alerts, dicom, directory, health, reads, traffic
 from store.connection import STORE_FILE
 
 #: Bytes that a message takes in the store for each byte that came: as received, as sent, the answer, the indexes.
 FACTOR = 4
 _GB = 1_000_000_000
+#: Why callers of the DICOM door were turned away → what is found, and how it is cured.
+_TURNED_AWAY = {
+    TurnedAway.ADDRESS: ("addresses that nobody named", "if it is yours: AE_TITLE@ADDRESS in site.yaml, dicom: peers"),
+    TurnedAway.CONNECTIONS: ("too many connections were open", "raise dicom: connections, or find who holds them"),
+    TurnedAway.TLS: ("no TLS with us", "compare certificate_file and client_ca_file with the station's"),
+    TurnedAway.PROTOCOL: ("no request for an association in time", "find who it is: a port scan, or no DICOM"),
+    TurnedAway.CALLED: ("another AE title than ours", "correct the called AE title at the station"),
+    TurnedAway.CALLING: ("an AE title that is not named with its address", "add it to site.yaml, dicom: peers"),
+    TurnedAway.ASSOCIATIONS: ("too many associations stood", "raise dicom: associations"),
+}
 
 
 def store(examined: Examined) -> Iterable[Told]:
@@ -110,6 +121,19 @@ def alerted(examined: Examined) -> Iterable[Told]:
         yield told(alert.text, about=alert.key)
     if not found:
         yield good("no alert is open")
+
+
+def dicom_callers(examined: Examined) -> Iterable[Told]:
+    """Nobody was turned away at the DICOM door in the last day."""
+    if examined.store is None:
+        yield unknown("there is no store yet", "")
+        return
+    lately = [row for row in dicom.turned_away(examined.store) if row.last_at > examined.now - 86_400]
+    for row in lately:
+        what, cure = _TURNED_AWAY[TurnedAway(row.why)]
+        yield doubtful(f"{what}: {row.times} callers so far, the last from {row.last_peer}", cure, row.why)
+    if not lately:
+        yield good("nobody was turned away at the DICOM door in the last day")
 
 
 def clock(examined: Examined) -> Iterable[Told]:

@@ -110,6 +110,8 @@ SECTIONS: dict[str, tuple[Check, ...]] = {
         Check("host.processes", "A process that is gone takes, maps or delivers nothing.", "restart the host",
               of_host.processes),
         Check("host.doors", "Messages come in by these addresses only.", "free the port", of_peers.doors),
+        Check("host.dicom-callers", "A station that is not let in can neither store nor report a commitment.",
+              "name it in site.yaml, dicom: peers", of_host.dicom_callers),
         Check("host.channels", "Another revision than the file on disk runs, or none.", "deploy the file",
               of_host.channels),
         Check("host.parked", "What is parked waits for a person.", "look at it", of_host.parked),

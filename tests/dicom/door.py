@@ -24,6 +24,9 @@ class Forgetful:
     async def reported(self, report):
         pass
 
+    def turned_away(self, why, peer):
+        pass
+
 
 async def main(folder, settings):
     door = DicomListener(ae_title=US, port=0, peers=("ANY@127.0.0.1", f"{US}@127.0.0.1"), **settings)

@@ -19,6 +19,10 @@ class Kept:
     def __init__(self):
         self.received_ones, self.reports, self.remembered = [], [], []
         self.unavailable = None
+        self.strangers = []
+
+    def turned_away(self, why, peer):
+        self.strangers.append((why.value, peer))
 
     async def received(self, received):
         if self.unavailable:

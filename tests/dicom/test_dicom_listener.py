@@ -130,13 +130,20 @@ def test_deflated_is_never_granted(tmp_path):
     ],
 )
 def test_an_ae_title_must_be_ours_and_theirs_must_come_from_its_own_address(tmp_path, settings, peers, words):
+    kept = Kept()
     with pytest.raises(AssociationRejected, match=words):
-        _run(tmp_path, Kept(), lambda port: ours(port, **settings).echo(), peers=peers)
+        _run(tmp_path, kept, lambda port: ours(port, **settings).echo(), peers=peers)
+
+    called = "ae_title" in settings
+    assert kept.strangers == [("called_ae_title" if called else "calling_ae_title", "127.0.0.1")]
 
 
 def test_an_address_that_nobody_named_is_hung_up_on_before_a_byte_is_read(tmp_path):
+    kept = Kept()
     with pytest.raises(ConnectionError):
-        _run(tmp_path, Kept(), lambda port: ours(port).echo(), peers=("PLUGINHOST@10.0.0.0/8",))
+        _run(tmp_path, kept, lambda port: ours(port).echo(), peers=("PLUGINHOST@10.0.0.0/8",))
+
+    assert kept.strangers == [("address", "127.0.0.1")]
 
 
 def test_associations_over_the_limit_are_rejected_for_now_and_one_that_ends_makes_room(tmp_path):
@@ -154,8 +161,10 @@ def test_associations_over_the_limit_are_rejected_for_now_and_one_that_ends_make
                 finally:
                     held[1][0].close()
 
-    rejected, outcome = _run(tmp_path, Kept(), crowd, associations=2)
+    kept = Kept()
+    rejected, outcome = _run(tmp_path, kept, crowd, associations=2)
 
+    assert set(kept.strangers) == {("associations", "127.0.0.1")}
     assert not rejected.is_permanent
     assert outcome.verdict is Verdict.SUCCESS
 
@@ -166,7 +175,10 @@ def test_who_says_nothing_is_hung_up_on_in_time(tmp_path):
             stalled.sendall(b"\x01\x00\x00\x00\x01\x00")
             return [await asyncio.to_thread(line.recv, 100) for line in (idle, stalled)]
 
-    assert _run(tmp_path, Kept(), wait, start_within=0.3) == [b"", b""]
+    kept = Kept()
+
+    assert _run(tmp_path, kept, wait, start_within=0.3) == [b"", b""]
+    assert kept.strangers == [("protocol", "127.0.0.1")] * 2
 
 
 def test_connections_over_the_limit_are_hung_up_on(tmp_path):
@@ -181,7 +193,10 @@ def test_connections_over_the_limit_are_hung_up_on(tmp_path):
             for line in lines:
                 line.close()
 
-    assert _run(tmp_path, Kept(), crowd, connections_per_address=3) == b""
+    kept = Kept()
+
+    assert _run(tmp_path, kept, crowd, connections_per_address=3) == b""
+    assert kept.strangers == [("connections", "127.0.0.1")]
 
 
 def test_a_report_of_a_transaction_that_nobody_knows_is_taken_and_one_that_cannot_be_kept_is_not(tmp_path):

@@ -178,11 +178,15 @@ def test_who_cannot_show_a_certificate_of_ours_is_not_let_in(tmp_path, papers, f
     async def run():
         async with listening(tmp_path, kept, **_door_tls(papers)) as port:
             tls = _caller_tls(papers, **caller) if caller is not None else {}
-            await _replies(_sender(port, "PLUGINHOST", answer_within=5.0, **tls), files[0].read_bytes())
+            with pytest.raises(OSError):  # noqa: PT011 - of several kinds, for the handshake may end on either side
+                await _replies(_sender(port, "PLUGINHOST", answer_within=5.0, **tls), files[0].read_bytes())
+            async with asyncio.timeout(20):
+                while not kept.strangers:
+                    await asyncio.sleep(0.01)
 
-    with pytest.raises(OSError):  # noqa: PT011 - of several kinds, for the handshake may end on either side
-        asyncio.run(run())
+    asyncio.run(run())
     assert kept.received_ones == []
+    assert set(kept.strangers) == {("tls", "127.0.0.1")}
 
 
 def test_dcmtk_echoes_over_tls_and_old_tls_is_refused(tmp_path, papers):

@@ -15,7 +15,8 @@ import time
 import pytest
 
 from messages.health import Mark
-from store import alerts, directory
+from messages.turned_away import TurnedAway
+from store import alerts, dicom, directory
 from store.store import NewArrival, NewMessage, Store
 
 SITE = "site.yaml"
@@ -225,6 +226,20 @@ def test_a_port_that_another_program_has(demo):
     assert {finding.mark for finding in found} == {Mark.FAIL}
     assert f"127.0.0.1:{port} cannot be listened at" in found[0].found
     assert demo.found("host.doors") == []
+
+
+def test_callers_that_the_dicom_door_turned_away_are_told_with_the_cure_until_a_day_has_passed(demo):
+    away = {why.value: (7, "10.1.0.9") for why in TurnedAway}
+    with contextlib.closing(Store(demo.data, "doctor")) as store:
+        store.writer.now(lambda tx: dicom.turn_away(tx, away))
+        told = demo.found("host.dicom-callers")
+        store.writer.now(lambda tx: tx.execute("UPDATE dicom_turned_away SET last_at = last_at - 90000"))
+        later = demo.found("host.dicom-callers")
+        store.writer.now(lambda tx: tx.execute("DELETE FROM dicom_turned_away"))
+
+    assert {(finding.mark, finding.about) for finding in told} == {(Mark.WARN, why) for why in away}
+    assert all("7 callers so far, the last from 10.1.0.9" in finding.found and finding.cure for finding in told)
+    assert later == []
 
 
 @pytest.mark.parametrize(
