@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -105,9 +105,25 @@ class Record:
 
     def written_down(self) -> Memory:
         """Return the memory of the record: JSON without what is not known."""
-        found = asdict(self)
-        found["ways"] = {str(number): way for number, way in found["ways"].items()}
-        return {name: value for name, value in found.items() if value not in (None, {}, False)}
+        found = _known(self, _OF_RECORD)
+        for side in ("powerserver", "blume"):
+            if side in found:
+                found[side] = _known(found[side], _OF_SNAPSHOT)
+        if self.ways:
+            found["ways"] = {
+                str(number): {**_known(way, _OF_WAY), "snapshot": _known(way.snapshot, _OF_SNAPSHOT)}
+                for number, way in self.ways.items()
+            }
+        return found
+
+
+#: Fields that a memory has; `dataclasses.asdict` copies deeply, and cost an eighth of a message.
+_OF_RECORD, _OF_SNAPSHOT, _OF_WAY = (tuple(one.name for one in fields(of)) for of in (Record, Snapshot, Way))
+
+
+def _known(thing: Record | Snapshot | Way, names: tuple[str, ...]) -> dict[str, Any]:
+    found = {name: getattr(thing, name) for name in names}
+    return {name: value for name, value in found.items() if value not in (None, {}, False)}
 
 
 def _snapshot(given: Mapping[str, Any]) -> Snapshot:

@@ -38,6 +38,8 @@ LOOK = 1.0
 RUN = 16
 #: Seconds that the answers of a run may wait for their commit: a slow destination gets runs of one.
 RUN_WITHIN = 0.05
+#: Seconds of sending below which a run is not divided among idle workers: each part would cost a commit of its own.
+UNDIVIDED = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Runner:
         self._busy: dict[int, Work] = {}
         #: Workers that have nothing to do.
         self._idle: deque[asyncio.Future[None]] = deque()
-        #: Seconds that a send took lately.
+        #: Seconds that the destination took for an answer lately.
         self._pace = RUN_WITHIN
         self._stopping = False
         self._said: tuple[str, str | None] = ("", None)
@@ -151,12 +153,12 @@ class Runner:
             return []
         if not self._ahead:
             place = (self._destination.number, self._destination.name)
-            for work in self._store.ready(self._channel.name, place, WINDOW + len(self._busy)):
-                if work.delivery.lane not in self._busy:
-                    self._busy[work.delivery.lane] = work
-                    self._ahead.append(work)
+            for work in self._store.ready(self._channel.name, place, WINDOW + len(self._busy), self._busy):
+                self._busy[work.delivery.lane] = work
+                self._ahead.append(work)
         share = -(-len(self._ahead) // self._destination.policy.connections)
-        run = [self._ahead.popleft() for _ in range(min(share, self._longest_run()))]
+        quick = min(len(self._ahead), int(UNDIVIDED / self._pace))
+        run = [self._ahead.popleft() for _ in range(min(max(share, quick), self._longest_run()))]
         if self._ahead:
             self.ring()
         return run
@@ -263,7 +265,7 @@ class Runner:
             if position and self._stopping:
                 await self._give_back(answers, jobs[position:], "the channel was stopped before it was sent")
                 return []
-            began = time.monotonic()
+            began = _idle_time()
             try:
                 reply = await line.send(job.prepared.encoded or b"", job.prepared.control_id or "")
             except OSError as error:
@@ -279,7 +281,7 @@ class Runner:
             await self._say("connected")
             step = verdict.answered(policy, job.work, reply, siblings=siblings)
             answers.append(_Answer(job.work, job.prepared.settle(self._channel, job.work, step, reply)))
-            self._pace += (time.monotonic() - began - self._pace) / 8
+            self._pace += (_idle_time() - began - self._pace) / 8
         return answers
 
     async def _give_back(self, answers: list[_Answer], jobs: list[_Job], reason: str) -> None:
@@ -353,6 +355,15 @@ class Runner:
 
     def _names(self) -> dict[str, object]:
         return {"channel": self._channel.name, "destination": self._destination.name}
+
+
+def _idle_time() -> float:
+    """Return seconds in which this thread had nothing to do.
+
+    An answer is read when the loop comes to it. What the loop does meanwhile for others does not make a destination
+    slow; taken for that, it would make runs short, and commits many, just when there is most to do.
+    """
+    return time.monotonic() - time.thread_time()
 
 
 def _committed(prepared: Prepared) -> Prepared:

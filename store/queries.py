@@ -35,8 +35,10 @@ INSERT_REFUSAL = """
 
 # -- the lanes --------------------------------------------------------------------------------------------
 
-# CROSS JOIN fixes the order of the loops: lanes first, by their heads.
-READY = """
+READY = "SELECT id, head FROM lane WHERE destination = ? AND state = 1 ORDER BY head LIMIT ?"
+
+# CROSS JOIN fixes the order of the loops.
+HEAD = """
     SELECT d.id, d.status, d.attempts, d.refusals, d.action, d.reason, d.lane,
            m.number, m.id, m.revision, m.received_at, m.focus, m.about, m.searchable,
            a.peer, a.content_type, a.body, o.control_id, o.encoded, k.delivery,
@@ -46,8 +48,7 @@ READY = """
         CROSS JOIN arrival a ON a.number = m.arrival
         LEFT JOIN outgoing o ON o.delivery = d.id
         LEFT JOIN known k ON k.destination = l.destination AND k.about = m.about
-    WHERE l.destination = ? AND l.state = 1
-    ORDER BY l.head LIMIT ?"""
+    WHERE l.id = ? AND l.head = ? AND l.state = 1"""
 
 MOVE = """
     UPDATE delivery SET status = ?, changed_at = ?, reason = ?, next_at = ?, attempts = attempts + ?,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,11 +150,12 @@ class Store:
 
     # -- the lanes ------------------------------------------------------------------------------------------
 
-    def ready(self, channel: str, destination: tuple[int, str], limit: int) -> list[Work]:
-        """Return the heads of the lanes that are ready, in the order of acceptance."""
+    def ready(self, channel: str, destination: tuple[int, str], limit: int, busy: Container[int] = ()) -> list[Work]:
+        """Return the heads of the first `limit` ready lanes, in the order of acceptance, without those of `busy`."""
         number, name = destination
-        rows = self.connection.execute(queries.READY, (number, limit)).fetchall()
-        return [_work(row, channel, name) for row in rows]
+        heads = self.connection.execute(queries.READY, (number, limit)).fetchall()
+        rows = (self.connection.execute(queries.HEAD, head).fetchone() for head in heads if head[0] not in busy)
+        return [_work(row, channel, name) for row in rows if row is not None]
 
     async def apply(self, steps: Sequence[Step]) -> list[bool]:
         """Commit steps together. False where the delivery was no longer in the status that the step named."""

@@ -91,6 +91,10 @@ class Scope:
         """Return a scope inside this one, with names of its own: one turn of a `for:`."""
         return Scope(self.resource, names, self.now, self.focus if focus is None else focus, 0, self)
 
+    def share(self, other: Scope) -> None:
+        """Take over where references lead from another scope of the same document."""
+        self._references = other._references
+
     @property
     def references(self) -> References:
         """The places that references of this document can lead to; built when first asked for."""

@@ -23,6 +23,7 @@ from transformers.mapping_run import Plan, Run, conditional, place, problem
 from transformers.mapping_segments import Build, Builder
 from transformers.mapping_text import Numbers, Part
 from transformers.mapping_values import named, texts
+from transformers.steady import LastLook, steady_names
 from transformers.timestamps import local
 
 #: Name of the transformer in a mapping file, and of its plug-in.
@@ -81,6 +82,7 @@ class FhirToHl7:
         self._plan = plan
         zone = _zone(plan["zone"])
         self._lets = {name: named(item, zone) for name, item in plan["let"].items()}
+        self._last = LastLook(steady_names(plan["let"], ("known", *plan.get("gives", ())), plan["zone"]))
         self._zone: Callable[[Run], str] = lambda run: zone(run.scope)
         self._order = [(compile_path(tree), tree) for tree in plan["order"]]
         self._about = compile_path(plan["about"]) if plan["about"] else None
@@ -236,8 +238,11 @@ class FhirToHl7:
         """Return what the expressions see; without `given`, for what is asked at the door."""
         thing = document if focus is None else document["entry"][focus]["resource"]
         if given is None:
-            return Scope(document, self._lets, now or _NEVER, values={"it": [thing], "known": [False]})
-        return Scope(document, self._lets, given.now, values={"it": [thing], **conditional(self._plan, given)})
+            scope = Scope(document, self._lets, now or _NEVER, values={"it": [thing], "known": [False]})
+        else:
+            scope = Scope(document, self._lets, given.now, values={"it": [thing], **conditional(self._plan, given)})
+        self._last.give(scope, focus)
+        return scope
 
     def _line(self, scope: Scope, *, asked: bool) -> Any:
         """Return the line of the route that decides; those that the door has asked are known not to be true."""

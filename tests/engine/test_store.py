@@ -168,6 +168,7 @@ def test_a_full_disk_is_unavailable_and_later_works_again(store):
 
 HOT = {
     "READY": (queries.READY, (1, 32), ["lane_ready"]),
+    "HEAD": (queries.HEAD, (1, 1), ["INTEGER PRIMARY KEY"]),
     "FIRST_UNFINISHED": (queries.FIRST_UNFINISHED, (1,), ["delivery_unfinished"]),
     "FIRST_OPEN": (queries.FIRST_OPEN, (1,), ["delivery_unfinished"]),
     "ARRIVAL_OF_IDENTITY": (queries.ARRIVAL_OF_IDENTITY, (b"",), ["arrival_identity"]),
