@@ -113,6 +113,7 @@ def asked(transformer, **times):
     bundle = json.loads((SITE / "samples/appointment-request.json").read_bytes())
     bundle["entry"][9]["resource"] |= times
     del bundle["entry"][9]["resource"]["minutesDuration"]
+    bundle["entry"][3]["resource"]["availableTime"] = [{"allDay": True}]
     document = transformer.check(json.dumps(bundle).encode())
     (admission,) = transformer.admit(document)
     values = {"change": "request", "state": "REQUESTED"}

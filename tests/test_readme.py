@@ -78,7 +78,8 @@ class Reader:
         without_clock(Path(shutil.copytree(ROOT / "mappings", folder / "mappings")))
         fhir, console, mllp = map(str, free_ports(3))
         ports = {"PLUGIN_HOST_FHIR_PORT": fhir, "PLUGIN_HOST_CONSOLE_PORT": console, "POWERSERVER_MLLP_PORT": mllp}
-        self.env = {name: value for name, value in os.environ.items() if name != "PLUGIN_HOST_DATA"} | ports
+        own = {"PLUGIN_HOST_DATA", "APPOINTMENT_PAST_WINDOW"}
+        self.env = {name: value for name, value in os.environ.items() if name not in own} | ports
         self.terminals: list[subprocess.Popen[bytes]] = []
         self.message = ""
 

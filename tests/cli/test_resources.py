@@ -53,7 +53,8 @@ def test_a_drift_refuses_bookings_with_its_reason_and_cured_it_lets_the_parked_o
                 waiting = host.command("unmapped")
                 # What PowerServer holds already may be confirmed; it may not be moved on this resource.
                 confirmed, _, _ = host.post(make_bundle(1, patient=0, status="booked"))
-                moved, _, _ = host.post(make_bundle(1, patient=0, start=datetime.now(UTC) + timedelta(days=3)))
+                later = datetime.now(UTC).replace(hour=14) + timedelta(days=3)
+                moved, _, _ = host.post(make_bundle(1, patient=0, start=later))
 
                 export.drop(export.text)
                 cured = host.command("drift", "--now", "--history", "--json")

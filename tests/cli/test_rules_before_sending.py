@@ -16,7 +16,7 @@ from simulators.blume import PATIENTS, make_bundle
 from simulators.powerserver import PowerServer
 from store import reads
 from store.connection import connect
-from tests.cli.console_script import ROOT, RunningHost
+from tests.cli.console_script import ROOT, RunningHost, edit
 
 _numbers = itertools.count(8_000)
 
@@ -25,8 +25,8 @@ _numbers = itertools.count(8_000)
 def strict_host(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rules")
     site = shutil.copytree(ROOT / "mappings", folder / "mappings")
-    env = {"APPOINTMENT_PAST_WINDOW": "2 days"}
-    with PowerServer() as peer, RunningHost(folder / "data", peer.port, site=site, env=env) as running:
+    edit(site / "site.yaml", "${APPOINTMENT_PAST_WINDOW:2 days}", "2 days")  # what a fresh site does
+    with PowerServer() as peer, RunningHost(folder / "data", peer.port, site=site) as running:
         running.peer = peer
         yield running
 

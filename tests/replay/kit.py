@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from click.testing import CliRunner
 
 from channels import channel as channels
 from channels.channel import Channel
 from channels.door import Door
 from channels.lane import Runner
 from connectors.base import Answer, Arrival
-from host.command_line import EXIT_BUG, plugin_host
 from host.deploying import deploy_site
 from host.running import prepare_store
 from host.site import check_files, data_folder, mapping_files, read_site
@@ -46,16 +42,7 @@ class Site:
 
     def command(self, *arguments: object, **extra: str) -> Result:
         """Run a command as a person does, in this process: a hundred of them cost no hundred starts."""
-        root = logging.getLogger()
-        handlers, level = root.handlers[:], root.level
-        try:
-            words = [str(word) for word in (*arguments, "--site", self.folder)]
-            done = CliRunner().invoke(plugin_host, words, env=self.env | extra)
-        finally:
-            root.handlers[:] = handlers
-            root.setLevel(level)
-        assert done.exit_code != EXIT_BUG, done.stderr
-        return Result(done.exit_code, done.stdout, done.stderr)
+        return console_script.command(*arguments, "--site", self.folder, env=self.env | extra)
 
     def act(self, word: str, message: str) -> None:
         """Cancel or reprocess a message as a person does."""
@@ -145,9 +132,14 @@ _HEADS = "SELECT d.status FROM lane l JOIN delivery d ON d.id = l.head UNION SEL
 
 
 def bundle(number: int, **changes: Any) -> bytes:
-    """Return a booking; changes are made to resources by type: `Patient=lambda patient: …`."""
+    """Return a booking; changes are made to resources by type: `Patient=lambda patient: …`.
+
+    Its resource is open all day, whatever the zone of its organization.
+    """
     document = json.loads(make_bundle(number))
     for entry in document["entry"]:
+        if entry["resource"]["resourceType"] == "HealthcareService":
+            entry["resource"]["availableTime"] = [{"allDay": True}]
         change = changes.get(entry["resource"]["resourceType"])
         if change:
             change(entry["resource"])
