@@ -29,7 +29,7 @@ class Size:
     ready_within: float = 3.0
 
 
-SHORT = Size(rounds=20, messages=40, ready_within=15.0)  # beside whatever else the machine does
+SHORT = Size(rounds=20, messages=40, window=0.8, ready_within=15.0)  # beside whatever else the machine does
 FULL = Size(rounds=200, messages=100)
 
 #: What is killed, and how often in relation.
