@@ -71,6 +71,8 @@ _WORK = {
 _PRIOR = {
     "PATIENT_ID_WILDCARD": ("The patient's identifier has a character that would match other patients.", "12*",
                             "The sender must give the identifier itself."),
+    "REQUEST_INVALID": ("A request in plain JSON lacks a field, or one is not what it must be; the text names it.",
+                        "patient must be an object of system and value", "The sender must correct it."),
     "PERIOD_INVALID": ("The first day of the period is after the last.", "from 2026-02-01 to 2026-01-01",
                        "The sender must exchange them."),
     "TYPE_UNKNOWN": ("A type is none of images, imaging-reports, laboratory-results.", "films", "Correct the Task."),

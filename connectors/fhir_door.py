@@ -21,8 +21,10 @@ from connectors.fhir_connection import ConnectionLimits, FhirConnection
 from connectors.fhir_endpoints import Crowded, Endpoint, Metadata, NotFound, TaskState
 from connectors.fhir_guard import Guard, Guarded
 from connectors.fhir_refusals import Refusal
+from connectors.fhir_requests import RequestIntake
 from connectors.fhir_submit import Reading, Submit, record_refusal
 from connectors.http_server import Server, address_of, listen
+from connectors.plain_request import KINDS
 from connectors.token_check import Issuer, TokenCheck, discovery_address, fetch_with
 
 if TYPE_CHECKING:
@@ -79,15 +81,19 @@ def _router(settings: FhirListener, intake: Intake, address: str, guard: Guard |
     endpoint = (settings.base_url or f"{scheme}://{address}{path}").rstrip("/")
     base = endpoint if settings.base_url else path
     reading = Reading(max_bytes=settings.max_bytes, max_bytes_at_once=settings.max_bytes_at_once)
-    submit = functools.partial(Submit, intake=intake, reading=reading, base=base, endpoint=endpoint)
+    submit = functools.partial(Submit, reading=reading, base=base, endpoint=endpoint)
     appointment = frozenset({"Appointment"})
-    at_base = submit(bundle_types=BUNDLE_TYPES, resource_types=appointment)
+    at_base = submit(intake=intake, bundle_types=BUNDLE_TYPES, resource_types=appointment)
     since = datetime.now(UTC).isoformat(timespec="seconds")
     inside: dict[str, Endpoint] = {
         **{base_path: at_base for base_path in (path, f"{path}/") if base_path},
-        f"{path}/Appointment": submit(resource_types=appointment),
-        f"{path}/$process-message": submit(bundle_types=frozenset({"message"})),
+        f"{path}/Appointment": submit(intake=intake, resource_types=appointment),
+        f"{path}/$process-message": submit(intake=intake, bundle_types=frozenset({"message"})),
         f"{path}/Task/{{id}}": TaskState(intake),
+        **{
+            f"/channels/{name}/requests": submit(intake=RequestIntake(intake, kind), resource_types=frozenset({"Task"}))
+            for name, kind in KINDS.items()
+        },
     }
     # What the door takes, and that it asks for tokens, is told to anyone.
     metadata = Metadata(capability_statement(endpoint, since, tokens=guard is not None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import urllib.request
@@ -108,7 +109,8 @@ def test_laboratory_results_go_from_a_fhir_server_by_a_channel_to_powerserver_an
             )
             shown = host.command("prior", "show", 1, "--json").json
             # Asked for without a time, there is one more: what PowerServer has is not sent again.
-            host.book(_posted(request()))
+            plain = {"id": "p-2", "patient": {"system": SYSTEM, "value": "12345"}, "type": ["laboratory-results"]}
+            assert ask(host.fhir_port, "pull-prior", plain)[0] == 202
             wait_until(lambda: _state(host, 2) == "ARRIVED", "the second pull has ended", 30)
 
         addresses = [line["url"] for line in omegaai.said if "url" in line]
@@ -122,6 +124,18 @@ def test_laboratory_results_go_from_a_fhir_server_by_a_channel_to_powerserver_an
     values = sorted(line.split("|")[5] for text in results for line in text.split("\r") if line.startswith("OBX"))
     assert values == ["0.9", "0.9", "13.5", "88"]
     assert not [address for address in addresses if "12345" in address or SYSTEM in address]
+
+
+def ask(port, kind, document):
+    """Ask for a job in plain JSON, as a program does that knows no FHIR; return status and answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        body = json.dumps(document).encode()
+        connection.request("POST", f"/channels/{kind}/requests", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
 
 
 def _posted(task):
