@@ -13,11 +13,13 @@ import pytest
 from connectors.dicom_sender import DicomSender
 from host.site import kinds
 from messages.lifecycle import Event
+from messages.problem import Problems
 from tests.cli.console_script import edit
 from tests.dicom.peers import POWERSERVER, command, orthanc, storescp
 from tests.forms import form_kit, pdf_kit
 from transformers.base import Given
 from transformers.form_to_dicom import FormToDicom
+from transformers.form_to_hl7 import FormToHl7
 from transformers.mapping_check import check_mapping
 from transformers.mapping_file import show
 from transformers.mapping_site import load_site
@@ -68,12 +70,29 @@ def test_the_example_has_no_problem_and_passes_its_tests(checked, site):
 
 def test_the_line_of_the_table_takes_the_kind_from_the_other_channel(site):
     mdm = check_mapping(site / "form-to-document-viewer.yaml", load_site(site, {}, kinds()))
-    from transformers.form_to_hl7 import FormToHl7
-
     body = form_kit.body(document())
     transformer = FormToHl7(mdm.plan)
 
     assert list(transformer.admit(transformer.check(body))) == []
+
+
+def test_a_form_that_nobody_knows_is_taken_by_one_channel_and_parked_there(checked, site):
+    mdm = check_mapping(site / "form-to-document-viewer.yaml", load_site(site, {}, kinds()))
+    body = form_kit.body(document(questionnaire="https://example.org/Questionnaire/ct-safety|9"))
+    taken = {
+        transformer: list(transformer.admit(transformer.check(body)))
+        for transformer in (FormToHl7(mdm.plan), FormToDicom(checked.plan))
+    }
+    transformer, other = taken
+    (admission,) = taken[transformer]
+    given = Given(
+        now=datetime(2025, 11, 20, tzinfo=UTC), control_id="A1", destination="powerserver", focus=admission.focus,
+        values={"change": "new", "version": "1", "document": "qr-10.v1"},
+    )  # fmt: skip
+
+    assert taken[other] == []
+    with pytest.raises(Problems, match="FORM_UNKNOWN"):
+        transformer.transform(transformer.check(body), given)
 
 
 def test_dciodvfy_finds_no_error(instance, tmp_path):
