@@ -51,6 +51,7 @@ def test_a_page_shows_how_far_a_share_is_and_no_identifier(client, share, addres
     assert page.status_code == 200
     assert "Arrival not proven" in page.text
     assert "2 of 3" in page.text
+    assert '<progress max="3" value="2"' in page.text
     assert "1 of 3 instances are not at the target" in page.text
     assert not [secret for secret in SECRETS if secret in page.text]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections import Counter
 
 #: (0000,1000) Affected SOP Instance UID in a command set, which is implicit VR little endian (PS3.7 6.3.1).
@@ -19,6 +20,8 @@ class Cutter:
         self.every, self.cuts = every, cuts
         self.sent: Counter[str] = Counter()
         self.cut = 0
+        #: When each line was opened; seconds of the monotonic clock.
+        self.begun: list[float] = []
         self._to = to
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
@@ -45,6 +48,7 @@ class Cutter:
                 near, _ = self._listening.accept()
             except OSError:
                 return
+            self.begun.append(time.monotonic())
             try:
                 far = socket.create_connection(("127.0.0.1", self._to), 5)
             except OSError:
