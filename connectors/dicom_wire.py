@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from mmap import mmap
 
 from connectors.dicom_pdu import HEADER, MAX_NEGOTIATION, P_DATA, ProtocolError, read_header
 
@@ -28,7 +29,7 @@ class Wire(asyncio.BufferedProtocol):
         #: Longest body of a P-DATA-TF that is read.
         self._limit = MAX_NEGOTIATION
         #: What has come and was not read is `_buffer[_start:_end]`.
-        self._buffer = memoryview(bytearray(HEADER + MAX_NEGOTIATION))
+        self._buffer = _room(HEADER + MAX_NEGOTIATION)
         self._start = self._end = 0
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
@@ -47,7 +48,7 @@ class Wire(asyncio.BufferedProtocol):
     def allow(self, limit: int) -> None:
         """Read P-DATA-TF with bodies of so many bytes, for the association stands; one more while one is looked at."""
         self._limit = limit
-        self._move(memoryview(bytearray(2 * (HEADER + limit))))
+        self._move(_room(2 * (HEADER + limit)))
 
     async def read(self) -> tuple[int, memoryview]:
         """Return type and bytes of the next PDU, its header included; they are good until the next is read.
@@ -154,7 +155,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - what is free is what there is
         if self._end == len(self._buffer):
-            self._move(memoryview(bytearray(self._end - self._start + _MORE)))
+            self._move(_room(self._end - self._start + _MORE))
         return self._buffer[self._end :]
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -192,3 +193,8 @@ class Wire(asyncio.BufferedProtocol):
             self._drained.set_exception(self._lost)
             self._drained.exception()  # somebody may wait for it, or nobody
         self._drained = None
+
+
+def _room(size: int) -> memoryview:
+    """Return so many bytes, which take memory once they are written and give it back to the system at their end."""
+    return memoryview(mmap(-1, size))
