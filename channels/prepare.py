@@ -19,14 +19,15 @@ from messages.lifecycle import Event, Status, after
 from messages.message import Step
 from messages.outcome import Issue
 from messages.problem import Problems
-from store import follow
+from store import follow, reads
 from store.store import Store, Work
-from transformers.base import Facts, Filtered, Given, HasFacts
+from transformers.base import Facts, Filtered, Given, HasDoorRules, HasFacts
 
 log = logging.getLogger(__name__)
 
 RESENT = "sent before without an answer; the same bytes go again"
 BUG = "a bug of the transformer"
+LATE = "not sent again, for today it would not be taken"
 HELD = "sent without an answer: look whether it arrived, then retry or cancel"
 
 
@@ -65,7 +66,7 @@ def prepare(channel: Channel, destination: Destination, work: Work, store: Store
         prepared = _mapped(channel, destination, work, store)
         store.mark.clear()
         return prepared
-    prepared = _resumed(destination, work)
+    prepared = _overdue(channel, work, store) or _resumed(destination, work)
     return prepared if channel.kind is None else replace(prepared, keys=_keys(channel, *channel.kind, work))
 
 
@@ -83,6 +84,24 @@ def _keys(channel: Channel, name: str, kind: kinds.Kind, work: Work) -> tuple[st
 def _facts(channel: Channel, document: Any, work: Work) -> Facts:
     assert isinstance(channel.transformer, HasFacts)  # noqa: S101 - the check let no other transformer have a kind
     return channel.transformer.facts(document, work.message.focus)
+
+
+def _overdue(channel: Channel, work: Work, store: Store) -> Prepared | None:
+    """Return the step of a message that a person tries again and that the door would not take any more today."""
+    if work.delivery.status is not Status.QUEUED or not isinstance(channel.transformer, HasDoorRules):
+        return None
+    if not reads.is_retried(store.connection, work.delivery.id):
+        return None
+    document = channel.transformer.load(work.message.body)
+    broken = channel.transformer.refusals(document, work.message.focus, datetime.now(UTC))
+    if not broken:
+        return None
+    step = Step(
+        delivery=work.delivery.id, status=Status.QUEUED, event=Event.OVERDUE,
+        reason=f"{LATE}: {'; '.join(f'{problem.code}: {problem.text}' for problem in broken)}",
+        issues=tuple(Issue(code=problem.code, text=problem.text) for problem in broken),
+    )  # fmt: skip
+    return Prepared(steps=(step,), status=Status.ERROR)
 
 
 def _resumed(destination: Destination, work: Work) -> Prepared:

@@ -57,6 +57,7 @@ STEPS: dict[str, Word] = {
     "held": ("error", "err", _l("Unanswered: held for a person to decide")),
     "proven": ("verified", "run", _l("Read back from the peer")),
     "retried": ("person", "off", _l("To be sent again, the same bytes")),
+    "overdue": ("error", "err", _l("Not sent again: today it would not be taken")),
     "reprocessed": ("person", "off", _l("To be mapped anew")),
     "cancelled": ("person", "off", _l("Cancelled")),
 }

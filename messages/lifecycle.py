@@ -37,6 +37,7 @@ class Event(StrEnum):
     UNANSWERED = "unanswered"  #: sent, and no answer that counts: it may have arrived
     HELD = "held"  #: as UNANSWERED, where the mapping says `when_unanswered: hold`
     PROVEN = "proven"  #: read back from the peer
+    OVERDUE = "overdue"  #: tried again by a person, and the rules of the door say no by now: nothing left
     RETRIED = "retried"  #: by a person: the same bytes again
     REPROCESSED = "reprocessed"  #: by a person: mapped anew
     CANCELLED = "cancelled"  #: by a person
@@ -56,6 +57,7 @@ TRANSITIONS: dict[tuple[Status, Event], Status] = {
     (Status.TRANSFORMED, Event.CANCELLED): Status.CANCELLED,
     (Status.QUEUED, Event.CLAIMED): Status.PENDING,
     (Status.QUEUED, Event.POSTPONED): Status.QUEUED,
+    (Status.QUEUED, Event.OVERDUE): Status.ERROR,
     (Status.QUEUED, Event.CANCELLED): Status.CANCELLED,
     (Status.PENDING, Event.ACCEPTED): Status.SENT,
     (Status.PENDING, Event.REFUSED): Status.ERROR,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from messages.lifecycle import OPEN, SHARES, Status
+from messages.lifecycle import OPEN, SHARES, Event, Status
 from store import queries
 from store.connection import Connection
 from store.queries import DESTINATIONS
@@ -170,6 +170,14 @@ def _line(connection: Connection, number: int) -> MessageLine | None:
         number=number, id=row[0], channel=row[1], received_at=row[2], index=orjson.loads(row[3]),
         deliveries=tuple(deliveries(connection, number)),
     )  # fmt: skip
+
+
+def is_retried(connection: Connection, delivery: int) -> bool:
+    """Say whether the last thing that happened to a delivery is that a person tried it again."""
+    row = connection.execute(
+        "SELECT event FROM event WHERE delivery = ? ORDER BY at DESC LIMIT 1", (delivery,)
+    ).fetchone()
+    return row is not None and row[0] == Event.RETRIED
 
 
 def line(connection: Connection, message_id: str) -> MessageLine | None:

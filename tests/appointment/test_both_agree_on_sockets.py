@@ -1,19 +1,6 @@
 """The walk of tests/appointment/walk.py, short: the real host, both mappings, and two peers that keep their own state.
 
 Longer: `python -m tests.appointment.walk 20 60`.
-
-What integrations of this kind trip over, and where it is tested:
-
-| trap | test |
-|---|---|
-| an ACK that comes after its time-out | tests/test_mllp_sender.py, a late answer is never credited to the next |
-| what is tried again and what is not | tests/engine/test_lanes.py, tests/test_fhir_sender.py |
-| killed between sending and ACK | tests/rig/test_kill_points.py, tests/rig/test_random_kills.py |
-| a C-STORE that ends mid-way | tests/dicom/test_faults.py, tests/dicom/test_dicom_sender.py |
-| one stuck patient, two appointments of one patient | tests/engine/test_lanes.py |
-| character sets of names and notes | tests/test_powerserver_character_sets.py |
-| the older or late version, the same twice; echoes | tests/appointment/test_rules.py and this walk |
-| an appointment older than two days | tests/cli/test_rules_before_sending.py (at the door; a replay is not told) |
 """
 
 from datetime import UTC, datetime

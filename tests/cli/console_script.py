@@ -215,6 +215,20 @@ class RunningHost:
         wait_until(lambda: self.status_of(message) == status, f"{message} is {status}", within)
         return self.message(message)
 
+    def wait_for_event(self, message: str, event: str) -> str:
+        """Return the reason of an event of a message's first delivery, once that has happened."""
+
+        def happened() -> list[str]:
+            link = connect(self.data)
+            try:
+                detail = reads.detail(link, message)
+                told = detail.timeline[detail.line.deliveries[0].id]
+            finally:
+                link.close()
+            return [entry.reason or "no reason" for entry in told if entry.event == event]
+
+        return wait_until(happened, f"{message} was {event}")[-1]  # type: ignore[no-any-return]
+
     def status_of(self, message: str) -> str:
         """Look into the store: quicker than a command, for waiting."""
         link = connect(self.data)
