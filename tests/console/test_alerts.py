@@ -11,13 +11,7 @@ from console.works import CannotTell, NoWorks, Told
 from store import alerts, audit
 
 from .test_pages import text_of
-
-RULES = {
-    "every": "1m", "queue_age": "15m", "queue_depth": 1000, "error_percent": 10, "error_least": 5,
-    "silence": {"blume-appointment": "2h"}, "quiet": {"begin": "22:00", "end": "06:00"},
-    "working_hours": {"days": ["mon"], "begin": "07:00", "end": "19:00"},
-    "receivers": [{"kind": "email", "where": "it@clinic.example"}, {"kind": "webhook", "where": "hooks.example"}],
-}  # fmt: skip
+from .works import RULES
 
 
 class Works(NoWorks):

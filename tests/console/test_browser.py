@@ -1,35 +1,19 @@
-"""The pages in a real browser: WCAG by axe, by keyboard alone, without JavaScript, and as they look."""
+"""The pages in a real browser: by keyboard alone, live, without JavaScript, and signed in."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import threading
-from pathlib import Path
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
-from waitress.wasyncore import close_all
 
 from channels.control import Control
 from console import passwords
-from console.app import create_app, make_server
-from console.works import NoWorks, Reached, Would
+from console.app import create_app
 from messages.lifecycle import Event, Status
 from store import accounts, audit, reads
 
-from .conftest import MRN, ROOT, SURNAME, acknowledgement, describe, explain
-
-CHROMIUM = os.environ.get("PLUGIN_HOST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-ARTEFACTS = ROOT / "test-artefacts"
-AXE = Axe().axe_script
-
-assert CHROMIUM, "the browser tests need Chromium: apt-get install chromium fonts-dejavu-core"
+from .browsers import ARGUMENTS, CHROMIUM, assert_accessible, opened, served, show
+from .conftest import MRN, SURNAME, acknowledgement, describe, explain
+from .works import RULES, Works
 
 
 @pytest.fixture(scope="module")
@@ -40,50 +24,11 @@ def chromium():
         browser.close()
 
 
-class Works(NoWorks):
-    """Finds out what a test says: the mapping was mended, so all would pass."""
-
-    def would(self, messages):
-        return [Would(message=message, destination="powerserver", becomes="mapped") for message in messages]
-
-    def difference(self, channel):
-        return ["--- revision a1b2c3d4e5f6", "+++ mappings/blume-appointment.yaml", "-  PID-8: U", "+  PID-8: F"]
-
-    def reach(self, channel):
-        return [Reached(destination="powerserver", problem=None), Reached(destination="b", problem="refused")]
-
-    def tests(self, channel):
-        tests = [
-            {"name": "unknown gender becomes U", "passed": True, "differences": []},
-            {"name": "a moved booking", "passed": False, "differences": ["SCH-11.4: 2025, not 2026"]},
-        ]
-        missing = [{"kind": "rules", "place": "a.yaml:3:1", "text": "PID-8"}]
-        return {
-            "tests": tests,
-            "failed": 1,
-            "coverage": {"figures": {"rules": {"touched": 3, "all": 4}}, "missing": missing},
-        }
-
-    def specification(self, channel):
-        line = {
-            "field": "PID-8",
-            "name": "Administrative Sex",
-            "source": "%patient.gender",
-            "conversion": "table: sex",
-            "example": "U",
-        }
-        event = {"when": "%appt.status = 'booked'", "then": "SIU^S12", "note": ""}
-        return {
-            "file": "blume-appointment.yaml", "owner": "interfaces@clinic.example",
-            "facts": [["received by", "fhir-listener"]], "events": [event], "lines": [line],
-        }  # fmt: skip
-
-
 @pytest.fixture
 def app(site):
     app = create_app(
         site.folder, Control(site.store, site.ring), name="Clinic 01", open_to_all=True,
-        zone="America/Sao_Paulo", describe=describe, explain=explain, works=Works(),
+        zone="America/Sao_Paulo", describe=describe, explain=explain, works=Works(), alert_rules=RULES,
     )  # fmt: skip
     yield app
     app.extensions["desk"].reader.close()
@@ -91,97 +36,14 @@ def app(site):
 
 @pytest.fixture
 def address(app):
-    """The site's pages, served by waitress."""
-    server = make_server(app, "127.0.0.1", 0)
-    serving = threading.Thread(target=server.run)
-    serving.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.trigger.pull_trigger(lambda: close_all(server._map))
-    serving.join(10)
-    server.task_dispatcher.shutdown()
+    with served(app) as address:
+        yield address
 
 
 @pytest.fixture
 def page(request, chromium, address):
-    """A page whose errors, and whatever its policy forbids, fail the test."""
-    locale = getattr(request, "param", "en")
-    context = chromium.new_context(base_url=address, viewport={"width": 1280, "height": 800}, locale=locale)
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    yield page
-    context.close()
-    assert [error for error in errors if "404 (NOT FOUND)" not in error] == []
-
-
-def show(page, name: str) -> Path:
-    ARTEFACTS.mkdir(exist_ok=True)
-    path = ARTEFACTS / f"{name}.jpg"
-    page.screenshot(path=path, full_page=True, type="jpeg", quality=80)
-    return path
-
-
-#: Only what is wrong comes back from the browser: what is right is most of it.
-VIOLATIONS = """async () => (await axe.run({resultTypes: ["violations"], preload: false})).violations.map(
-    ({id, help, nodes}) => ({id, help, at: nodes.map((node) => [node.target.join(" "), node.failureSummary])}))"""
-
-
-def assert_accessible(page) -> None:
-    page.evaluate(AXE)
-    assert page.evaluate(VIOLATIONS) == []
-
-
-@pytest.mark.parametrize(("page", "scheme"), [("en", "light"), ("pt-BR", "dark")], indirect=["page"])
-def test_no_page_has_an_accessibility_violation(page, site, scheme):
-    """Each page in both languages and both themes: contrast is the theme's, labels are the language's."""
-    page.emulate_media(color_scheme=scheme)
-    page.goto("/errors")
-    cause = page.locator("tbody th a").first.get_attribute("href")
-    pages = {
-        "channels": "/",
-        "messages": "/messages",
-        "errored": "/messages?channel=blume-appointment&status=parked",
-        "message-sent": f"/messages/{site.ids['sent']}",
-        "message-unmappable": f"/messages/{site.ids['unmappable']}",
-        "refused": "/refused",
-        "channel": "/channels/powerserver-status",
-        "errors": "/errors",
-        "error-group": cause,
-        "mappings": "/mappings",
-        "mapping": "/mappings/blume-appointment",
-        "audit": "/audit",
-        "settings": "/settings",
-        "account": "/account",
-        "help": "/help",
-        "jobs": "/jobs",
-        "shares": "/shares",
-        "not-found": "/nothing",
-    }
-    for name, where in pages.items():
-        page.goto(where)
-        show(page, f"{name}-{scheme}")
-        assert_accessible(page)
-    page.goto(f"/messages/{site.ids['sent']}")
-    page.locator("#show-bodies").click()
-    show(page, f"message-shown-{scheme}")
-    for summary in page.locator("details > summary").all():
-        summary.click()
-    assert_accessible(page)
-    page.goto("/")
-    page.locator("#channel-1 .halt").click()
-    show(page, f"card-{scheme}")
-    assert_accessible(page)
-
-
-@pytest.mark.parametrize("width", [320, 768])
-def test_a_narrow_page_does_not_scroll_sideways(page, site, width):
-    page.set_viewport_size({"width": width, "height": 900})
-    for where in ("/", "/messages", f"/messages/{site.ids['sent']}", "/refused"):
-        page.goto(where)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, where
-        assert_accessible(page)
+    with opened(chromium, address, getattr(request, "param", "en")) as page:
+        yield page
 
 
 def test_a_channel_is_stopped_by_keyboard_alone(page, site):

@@ -1,20 +1,18 @@
 """The PDF of a form shows on its message's page in Chromium, in a frame that may do nothing."""
 
 import io
-import threading
 
 import pytest
 from PIL import Image
 from playwright.sync_api import sync_playwright
-from waitress.wasyncore import close_all
 
 from channels.control import Control
-from console.app import create_app, make_server
+from console.app import create_app
 from messages.lifecycle import Event, Status
 from tests.forms import form_kit, hostile
 
+from .browsers import ARGUMENTS, ARTEFACTS, CHROMIUM, served
 from .conftest import describe, explain
-from .test_browser import ARGUMENTS, ARTEFACTS, CHROMIUM
 
 #: Chromium's reader of PDF is a part of the whole browser only.
 WHOLE = {"args": [*ARGUMENTS, "--headless=new"], "ignore_default_args": ["--headless", "--headless=old"]}
@@ -26,13 +24,8 @@ def address(site):
         site.folder, Control(site.store, site.ring), name="Clinic 01", open_to_all=True, zone="America/Sao_Paulo",
         describe=describe, explain=explain,
     )  # fmt: skip
-    server = make_server(app, "127.0.0.1", 0)
-    serving = threading.Thread(target=server.run)
-    serving.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.trigger.pull_trigger(lambda: close_all(server._map))
-    serving.join(10)
-    server.task_dispatcher.shutdown()
+    with served(app) as address:
+        yield address
     app.extensions["desk"].reader.close()
 
 
