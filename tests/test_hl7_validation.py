@@ -4,6 +4,7 @@ hl7apy's strict validation is the oracle where it can see: the faults are marked
 """
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transformers import er7, hl7_tables
-from transformers.hl7_forms import is_form
+from transformers.hl7_forms import QUICK, is_form
 from transformers.hl7_rules import OPEN_TABLES, compile_rules
 from transformers.hl7_validation import Validator
 
@@ -311,3 +312,11 @@ def test_the_forms_of_the_standard(kind, good, bad):
 @given(st.datetimes())
 def test_every_moment_is_a_dtm(moment):
     assert is_form("DTM", moment.strftime("%Y%m%d%H%M%S").rjust(14, "0"))
+
+
+def test_every_day_is_of_the_calendar_and_a_quick_look_passes_all_but_29_february():
+    texts = [f"{year}{month:02}{day:02}" for year in (2023, 2024) for month in range(14) for day in range(33)]
+    days = {(date(2023, 1, 1) + timedelta(days=number)).strftime("%Y%m%d") for number in range(365 + 366)}
+
+    assert {text for text in texts if is_form("DT", text)} == days
+    assert {text for text in texts if QUICK["DT"](text)} == days - {"20240229"}
