@@ -50,11 +50,22 @@ def own_site(site: Path) -> Path:
     return site
 
 
-def control_of(store: Store) -> Control:
-    """Return what people may do, with the bells of the running processes."""
+@contextlib.contextmanager
+def bells(store: Store) -> Iterator[Ringer]:
+    """Have the bells of the running processes at hand, for as long as a command needs them."""
     ringer = Ringer(lambda: [row.bell for row in directory.processes(store.connection) if row.bell])
     ringer.refresh()
-    return Control(store, ringer.change)
+    try:
+        yield ringer
+    finally:
+        ringer.close()
+
+
+@contextlib.contextmanager
+def control_of(store: Store) -> Iterator[Control]:
+    """Have at hand what people may do; the running processes hear of it."""
+    with bells(store) as ringer:
+        yield Control(store, ringer.change)
 
 
 def who() -> str:

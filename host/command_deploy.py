@@ -10,9 +10,8 @@ import click
 
 from channels import registry
 from channels.requeue import cured
-from connectors.doorbell import Ringer
 from host import deploying
-from host.command_access import opened_store, who
+from host.command_access import bells, opened_store, who
 from host.command_channel import channel_row, fit_file, named_revision
 from host.command_line import (
     EXIT_CONFIGURATION,
@@ -190,10 +189,8 @@ def _mapped_anew(connection: Connection, file: CheckedFile) -> int:
 
 def _follows(store: Store) -> str:
     """Ring the bells; say when the change is felt."""
-    ringer = Ringer(lambda: [row.bell for row in directory.processes(store.connection) if row.bell])
-    ringer.refresh()
-    ringer.change()
-    ringer.close()
+    with bells(store) as ringer:
+        ringer.change()
     if any(directory.is_alive(process) for process in directory.processes(store.connection)):
         return "the running host follows within a second"
     return "the host is not running, it begins with it"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from host.command_access import opened_store, own_site
+from host.command_access import bells, opened_store, own_site
 from host.command_line import (
     EXIT_CONFIGURATION,
     EXIT_FINDINGS,
@@ -109,18 +109,14 @@ def sync_store(folder: Path) -> Iterator[Store]:
 
 def compare_now(folder: Path, opened: Store, *, whole: bool, accept: bool) -> Synced:
     """Read both sides and compare them; wake the lanes for what was let go."""
-    from connectors.doorbell import Ringer  # noqa: PLC0415
     from host.resource_sync import synchronise  # noqa: PLC0415
-    from store import directory  # noqa: PLC0415
 
     site, plan = plan_of(folder)
     with sync_store(opened.folder) as store:
         synced = asyncio.run(synchronise(site, plan, store, whole=whole, accept=accept))
         if synced.requeued:
-            ringer = Ringer(lambda: [row.bell for row in directory.processes(store.connection) if row.bell])
-            ringer.refresh()
-            ringer.change()
-            ringer.close()
+            with bells(store) as ringer:
+                ringer.change()
     return synced
 
 

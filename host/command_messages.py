@@ -11,9 +11,8 @@ from typing import Any
 import click
 
 from channels.control import Act, NoSuchMessage
-from connectors.doorbell import Ringer
 from host import trying
-from host.command_access import control_of, opened_store, who
+from host.command_access import bells, control_of, opened_store, who
 from host.command_line import (
     EXIT_FINDINGS,
     EXIT_IN_PART,
@@ -152,8 +151,7 @@ def _act_command(act: Act, text: str) -> click.Command:
     @json_option
     def command(messages: tuple[str, ...], reason: str | None, site: Path, as_json: bool) -> None:
         results: list[dict[str, Any]] = []
-        with opened_store(site) as store:
-            control = control_of(store)
+        with opened_store(site) as store, control_of(store) as control:
             for message in messages:
                 try:
                     outcomes = control.act(message.upper(), act, by=who(), reason=reason)
@@ -214,10 +212,8 @@ def resend_command(message: str, edited: Any, by: str | None, reason: str | None
             raise Failure(EXIT_REFUSED, f"the copy is refused: {error}") from None
         given = {"edited_from": detail.line.id, **({"reason": reason} if reason else {})}
         store.writer.now(lambda tx: audit.record(tx, person, "message-changed", f"message:{copy}", detail=given))
-        ringer = Ringer(lambda: [row.bell for row in directory.processes(store.connection) if row.bell])
-        ringer.refresh()
-        ringer.work(destinations)
-        ringer.close()
+        with bells(store) as ringer:
+            ringer.work(destinations)
     if as_json:
         print_json(message=copy, edited_from=detail.line.id)
     else:

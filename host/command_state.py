@@ -19,9 +19,9 @@ def _state_command(name: str, state: str, text: str) -> click.Command:
     @site_option
     @json_option
     def command(channel: str, reason: str | None, site: Path, as_json: bool) -> None:
-        with opened_store(site) as store:
+        with opened_store(site) as store, control_of(store) as control:
             try:
-                control_of(store).set_state(channel, state, by=who(), reason=reason)
+                control.set_state(channel, state, by=who(), reason=reason)
             except NoSuchChannel:
                 names = [row.name for row in directory.channels(store.connection)]
                 raise click.UsageError(f"There is no channel '{channel}': {suggestion(channel, names)}") from None

@@ -171,7 +171,8 @@ def _request(kind: str) -> click.Command:
             if row is None or not row.destinations:
                 raise click.UsageError(f"There is no channel '{channel}' that runs.")
             new = new_job(kind, channel, row.destinations[0].name, task, message_id())
-            number, is_new = control_of(store).start_job(new, by=who())
+            with control_of(store) as control:
+                number, is_new = control.start_job(new, by=who())
         if as_json:
             print_json(number=number, new=is_new)
         else:
@@ -188,8 +189,7 @@ def _act(act: JobAct) -> click.Command:
     @json_option
     def command(numbers: tuple[int, ...], reason: str | None, site: Path, as_json: bool) -> None:
         results: list[dict[str, Any]] = []
-        with opened_store(site) as store:
-            control = control_of(store)
+        with opened_store(site) as store, control_of(store) as control:
             for number in numbers:
                 try:
                     results.append(dataclasses.asdict(control.act_on_job(number, act, by=who(), reason=reason)))
