@@ -34,12 +34,14 @@ async def commit(
 ) -> CommitmentOutcome:
     """See `DicomPeer.commit`."""
     transaction = str(generate_uid())
-    reports: list[CommitmentReport] = []
+    ours: list[CommitmentReport] = []
 
     async def keep(question: Exchange, message: Message) -> None:
-        reports.append(_report(question, message, station))
-        await reported(reports[-1])
+        report = _report(question, message, station)
+        await reported(report)
         await question.reply(message, dicom_status.SUCCESS)
+        if report.transaction_uid == transaction:  # an archive may have been waiting to report on an earlier one
+            ours.append(report)
 
     try:
         async with exchange(station, PUSH_MODEL, _ACTION) as question:
@@ -47,13 +49,13 @@ async def commit(
             await question.ask(write_request(transaction, references, question.context.transfer_syntax))
             answer = await _answer(question, keep)
             outcome = _outcome(question.status(answer))
-            if not reports and outcome.verdict in {Verdict.SUCCESS, Verdict.WARNING}:
+            if not ours and outcome.verdict in {Verdict.SUCCESS, Verdict.WARNING}:
                 await _wait_for_report(question, station.report_within, keep)
     except NotDone as why:
         outcome = Outcome(verdict=why.verdict, words=str(why))
     return CommitmentOutcome(
         verdict=outcome.verdict, status=outcome.status, words=outcome.words, transaction_uid=transaction,
-        report=reports[-1] if reports else None,
+        report=ours[-1] if ours else None,
     )  # fmt: skip
 
 

@@ -161,7 +161,7 @@ class Silent:
 
 
 @asynccontextmanager
-async def silent_peer(says, answer_within=1.5):
+async def silent_peer(says, answer_within=0.6):
     """Run a peer that grants any association, and after each whole instance does what `says` says, never more.
 
     `says(writer, context, command)` writes bytes, or closes, or does nothing.
@@ -212,7 +212,7 @@ async def deaf_peer():
     supported = [dicom_negotiation.support(CT, PLAIN)]
     async with _serving(enter) as port:
         yield DimseStation(
-            ae_title="DEAF", host="127.0.0.1", port=port, attempts=2, retry_after=0.01, answer_within=1.5
+            ae_title="DEAF", host="127.0.0.1", port=port, attempts=2, retry_after=0.01, answer_within=0.6
         )
 
 
