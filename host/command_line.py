@@ -64,6 +64,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "share": ("host.command_share", "List, show, retry and revoke study shares."),
         "prior": ("host.command_prior", "List, show, retry and end pulls of prior studies."),
         "reconcile": ("host.command_reconcile", "Count every delivery and compare with what was accepted."),
+        "audit": ("host.command_audit", "Check that no line of the audit trail was changed or removed."),
         "verify": ("host.command_store", "Read every page of the store and check it."),
         "salvage": ("host.command_store", "Copy what can be read of a damaged store into a new one."),
     },

@@ -14,7 +14,7 @@ from channels.lane import Runner
 from channels.requeue import requeue
 from host.needed import WORK, roles_of
 from host.roles import Process, say_needed
-from store import directory
+from store import directory, job_retention
 from store.checkpoint import Checkpointer
 from store.retention import Pruned, prune
 from store.writer import Unavailable
@@ -78,6 +78,19 @@ async def _forget(process: Process) -> None:
                 log.info("forgotten", extra={"count": done.arrivals})
             cursor = done.cursor
             await asyncio.sleep(0.1)  # the lanes come first
+        await _forget_jobs(process, before)
+
+
+async def _forget_jobs(process: Process, before: float) -> None:
+    """Forget the shares and pulls that have ended."""
+    forget = functools.partial(job_retention.forget, before=before)
+    forgotten = job_retention.BATCH
+    try:
+        while forgotten == job_retention.BATCH:
+            forgotten = await process.store.writer.run(forget)
+            await asyncio.sleep(0.1)
+    except Unavailable as error:
+        log.warning("no job could be forgotten", extra={"error": str(error)})
 
 
 class _Lanes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -103,6 +103,8 @@ class Verdict:
     """What a look through the chain found."""
 
     lines: int
+    #: Chain of the last line that holds.
+    chain: bytes = field(repr=False)
     #: Number of the first line that is not what was written; None when the chain holds.
     broken_at: int | None = None
 
@@ -117,13 +119,13 @@ def verify(connection: Connection, noted: tuple[int, bytes] | None = None) -> Ve
     ).fetchall():
         for row in rows:
             if row[0] != number + 1 or row[-1] != _link(chain, row[:-1]):
-                return Verdict(lines=number, broken_at=number + 1)
+                return Verdict(lines=number, chain=chain, broken_at=number + 1)
             number, chain = row[0], row[-1]
             if noted is not None and noted[0] == number:
                 if noted[1] != chain:
-                    return Verdict(lines=number, broken_at=number)
+                    return Verdict(lines=number, chain=chain, broken_at=number)
                 found_noted = True
-    return Verdict(lines=number, broken_at=None if found_noted else number + 1)
+    return Verdict(lines=number, chain=chain, broken_at=None if found_noted else number + 1)
 
 
 def told(connection: Connection, sink: str) -> int:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from messages.audit import DCM, EVENTS, Outcome
 from store import audit
+from tests.cli.console_script import run
+
+SITE = Path(__file__).parents[2] / "mappings"
 
 
 def write(store, count=5):
@@ -79,7 +85,7 @@ def test_a_word_that_is_not_in_the_table_is_refused(store):
 )
 def test_whoever_gets_around_the_triggers_breaks_the_chain(store, tampering, broken_at):
     write(store)
-    assert audit.verify(store.connection) == audit.Verdict(lines=5)
+    assert audit.verify(store.connection) == audit.Verdict(lines=5, chain=audit.head(store.connection)[1])
     for trigger in ("audit_keeps", "audit_stays"):
         store.connection.execute(f"DROP TRIGGER {trigger}")
 
@@ -98,6 +104,32 @@ def test_a_trail_cut_short_at_its_end_is_seen_by_the_head_that_was_noted(store):
 
     assert audit.verify(store.connection).broken_at is None
     assert audit.verify(store.connection, noted).broken_at == 5
+
+
+def test_audit_verify_finds_a_row_that_was_changed_on_the_disk_and_a_trail_that_was_cut_short(tmp_path, store):
+    """The command, on a store that somebody with the key has changed behind the host's back."""
+
+    def verify(*more):
+        said = run("audit", "verify", "--site", SITE, "--json", *more, PLUGIN_HOST_DATA=str(store.folder))
+        return said.exit_code, json.loads(said.stdout)
+
+    write(store)
+    code, told = verify()
+    assert (code, told["holds"], told["lines"], told["broken_at"]) == (0, True, 5, None)
+    write(store, 2)
+    assert verify("--head", told["head"])[1]["lines"] == 7
+    for trigger in ("audit_keeps", "audit_stays"):
+        store.connection.execute(f"DROP TRIGGER {trigger}")
+    store.connection.execute("DELETE FROM audit WHERE number > 4")
+    assert verify()[0] == 0
+    assert verify("--head", told["head"])[:1] == (1,)
+
+    store.connection.execute("UPDATE audit SET entity = 'message:9' WHERE number = 3")
+    code, told = verify()
+
+    assert (code, told["holds"], told["broken_at"], told["head"]) == (1, False, 3, None)
+    assert run("audit", "verify", "--site", SITE, PLUGIN_HOST_DATA=str(store.folder)).stderr.startswith("line 3 ")
+    assert run("audit", "verify", "--site", SITE, "--head", "x").exit_code == 2
 
 
 def test_what_a_receiver_outside_has_got_is_remembered(store):

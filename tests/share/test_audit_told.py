@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from xml.etree import ElementTree as ET
 
 import pytest
+import trustme
 
 from channels.audit_export import Exporter
 from connectors.syslog_sender import SyslogSender
@@ -103,6 +105,79 @@ def test_each_line_reaches_the_receiver_once_it_is_up_in_order_and_framed(store,
     assert all(line.startswith(b"<85>1 20") and b" interface01 plugin-host " in line for line in lines)
     names = [ET.fromstring(line.split(b"\xef\xbb\xbf", 1)[1]).find("ActiveParticipant") for line in lines]
     assert [name.attrib["UserID"] for name in names] == ["ana", "bia", "caio", "davi"]
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory):
+    """Certificates of one authority: the receiver's and ours, and the receiver's context that asks for ours."""
+    authority, folder = trustme.CA(), tmp_path_factory.mktemp("papers")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    authority.issue_cert("plugin-host.example").private_key_and_cert_chain_pem.write_to_path(folder / "ours.pem")
+    trustme.CA().cert_pem.write_to_path(folder / "other-ca.pem")
+    receiver = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(receiver)
+    authority.configure_trust(receiver)
+    receiver.verify_mode = ssl.CERT_REQUIRED
+    return receiver, folder
+
+
+def told_over_tls(store, receiver, **settings):
+    """Tell the trail to a listener that speaks TLS; return what it got, and whether the teller could."""
+
+    async def go():
+        got, ended = bytearray(), asyncio.Event()
+
+        async def take(reader, writer):
+            try:
+                while data := await reader.read(65536):
+                    got.extend(data)
+            finally:
+                writer.close()
+                ended.set()
+
+        server = await asyncio.start_server(take, "127.0.0.1", 0, ssl=receiver)
+        exporter = Exporter(store, lambda e: dicom_audit_message(e, OBSERVER), OBSERVER.host)
+        sender = SyslogSender(host="127.0.0.1", port=server.sockets[0].getsockname()[1], **settings)
+        try:
+            told = await exporter.tell("receiver", sender)
+            await sender.close()
+            await asyncio.wait_for(ended.wait(), 20)
+        except OSError:
+            told = None
+        server.close()
+        await server.wait_closed()
+        return told, bytes(got)
+
+    return asyncio.run(go())
+
+
+def test_the_trail_reaches_a_receiver_over_tls_with_certificates_on_both_sides(store, entry, papers):
+    receiver, folder = papers
+    for who in ("ana", "bia"):
+        entry(who=who)
+    ours = str(folder / "ours.pem")
+
+    told, got = told_over_tls(store, receiver, ca_file=str(folder / "ca.pem"), certificate_file=ours, key_file=ours)
+
+    assert told == 2
+    messages = [ET.fromstring(line.split(b"\xef\xbb\xbf", 1)[1]) for line in _frames(got)]
+    assert [one.find("ActiveParticipant").attrib["UserID"] for one in messages] == ["ana", "bia"]
+
+
+def test_a_receiver_whose_certificate_is_not_trusted_is_told_nothing_and_the_trail_waits(store, entry, papers):
+    receiver, folder = papers
+    entry(who="ana")
+    ours = str(folder / "ours.pem")
+
+    told, got = told_over_tls(
+        store, receiver, ca_file=str(folder / "other-ca.pem"), certificate_file=ours, key_file=ours
+    )
+
+    assert (told, got) == (None, b"")
+    assert audit.told(store.connection, "receiver") == 0
+    assert told_over_tls(
+        store, receiver, ca_file=str(folder / "ca.pem"), certificate_file=ours, key_file=ours
+    )[0] == 1  # fmt: skip
 
 
 def test_a_receiver_elsewhere_needs_tls():
