@@ -26,6 +26,8 @@ _FAMILY = "DejaVu Sans"
 #: Characters that all texts of a form may have together; each text counts for a few more.
 MAX_TEXTS = 300_000
 _EACH = 8
+#: Lines of the heading that stand on every page: who the patient is.
+_WHOSE = ("patient", "identifier", "birth_date")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ def page_data(form: Form, heading: Heading, words: Words, press: Press) -> dict[
     drawable = _Texts(_drawable(press.fonts))
     language, _, region = words.language.partition("-")
     at = form.authored
-    lines = [(words.labels[key], value) for key, value in heading.lines if value]
+    lines = [(key, value) for key, value in heading.lines if value]
     return {
         "title": drawable.text(form.title) or " ",
         "description": drawable.text(form.description),
@@ -115,7 +117,8 @@ def page_data(form: Form, heading: Heading, words: Words, press: Press) -> dict[
             "hour": at.hour, "minute": at.minute, "second": at.second,
         },
         "digest": form.digest,
-        "header": [{"name": name, "value": drawable.text(value)} for name, value in lines],
+        "header": [{"name": words.labels[key], "value": drawable.text(value)} for key, value in lines],
+        "whose": [drawable.text(value) for key, value in lines if key in _WHOSE],
         "questions": [_question(question, drawable) for question in form.questions],
     }  # fmt: skip
 

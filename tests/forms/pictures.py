@@ -155,6 +155,23 @@ def emoji():
     return form("Mood", [item], [answer])
 
 
+ADDRESS = f"https://example.org/{'apathwithoutanend' * 12}"
+
+
+def wide():
+    """What has no room: a word longer than a line, a grid of eight columns, three levels of subcategories."""
+    item, answer = line("1", "Which page has your earlier images?", ADDRESS)
+    columns = ["Never in my life", "Sometimes", "Often", "Uncharacteristically", "Constantly", "Unknown", "Other", "No"]
+    rows = [choice(f"r{n}", f"How often did you feel that sign {n} was there?", columns, columns[n]) for n in range(3)]
+    table = {"url": CONTROL, "valueCodeableConcept": {"coding": [{"code": "gtable"}]}}
+    grid = {"linkId": "g", "type": "group", "text": "Signs", "extension": [table], "item": [row[0] for row in rows]}
+    levels = [choice(f"l{n}", f"Level {n}?", ["Yes", "A sentence that wraps. " * 6], "Yes") for n in range(3)]
+    for (outer, given), (inner, under) in zip(levels[-2::-1], levels[:0:-1], strict=True):
+        outer["item"], given["answer"][0]["item"] = [inner], [under]
+    items, answers = [item, grid, levels[0][0]], [answer, {"linkId": "g", "item": [r[1] for r in rows]}, levels[0][1]]
+    return form("A form with a title that is longer than a line of its page can be", items, answers)
+
+
 FORMS = {
     "one-line": (one_line, "Jane Doe"),
     "six-pages": (long, "Jane Doe"),
@@ -162,6 +179,7 @@ FORMS = {
     "three-hundred": (three_hundred, "José da Silva Conceição"),
     "right-to-left": (right_to_left, "שרה כהן"),
     "emoji": (emoji, "Jane 😀 Doe"),
+    "wide": (wide, "Ana Beatriz Constantinopolitana de Albuquerque e Vasconcelos Cavalcanti da Conceição " * 2),
 }
 
 

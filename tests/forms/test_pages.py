@@ -84,6 +84,20 @@ def test_poppler_reads_what_was_written(name, texts, pdfs):
     assert [text for text in texts if text not in found] == []
 
 
+def test_a_word_that_is_longer_than_a_line_is_broken_and_not_cut(pdfs):
+    lines = pdf_kit.text_of(pdfs["wide"]).splitlines()
+
+    assert pictures.ADDRESS in "".join(line.strip() for line in lines)
+    assert max(map(len, lines)) < 120
+
+
+def test_every_page_says_whose_it_is(pdfs):
+    found = pdf_kit.text_of(pdfs["six-pages"]).split("\f")
+
+    assert len(found) == 6 + 1
+    assert all("Jane Doe" in page and "12345" in page and "2 Jan 1980" in page for page in found[:6])
+
+
 def test_letters_from_right_to_left_are_read_in_their_order(pdfs):
     found = pdf_kit.poppler("pdftotext", pdfs["right-to-left"])
     marks = "\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2069"
