@@ -1,4 +1,4 @@
-"""What the check says of mapping files in which one character is wrong: each is fit, or has a problem with a place.
+"""What the check says of mapping files and site.yaml when one character is wrong: each is fit, or told with its place.
 
     python -m bench.mutations                    2,000 mutations of the shipped files; seed 1
     python -m bench.mutations --number 200 --seed 7
@@ -49,13 +49,13 @@ class Mutation:
 
 
 def files(folder: Path = SHIPPED) -> list[Path]:
-    """Return the mapping files of a folder, the examples, and the fragments."""
+    """Return the mapping files of a folder, site.yaml, the examples, and the fragments."""
     found = (*folder.glob("*.yaml"), *folder.glob("examples/*.yaml"), *folder.glob("fragments/*.yaml"))
     return sorted(p for p in found if p.parent != folder or _is_mapping(p))
 
 
 def _is_mapping(path: Path) -> bool:
-    return path.name != "site.yaml" and "\nroute:" in path.read_text("utf-8")
+    return path.name == "site.yaml" or "\nroute:" in path.read_text("utf-8")
 
 
 def mutated(file: Path, position: int, kind: int, instead: str) -> Mutation:
@@ -73,6 +73,8 @@ def judged(mutation: Mutation, site: Site, folder: Path) -> str | None:
     before = path.read_text("utf-8")
     path.write_text(mutation.text, "utf-8")
     try:
+        if path.name == "site.yaml":
+            return _unplaced(_site(folder), mutation, path)
         user = _user(path, folder) if path.parent.name == "fragments" else path
         return _unplaced(_read(path, folder) if user is None else check_mapping(user, site), mutation, path)
     except Exception as error:  # noqa: BLE001  # whatever it is: an analyst must not see it
@@ -93,6 +95,14 @@ def _read(fragment: Path, folder: Path) -> Checked:
     except Problems as found:
         return Checked(list(found.problems), None, lambda _: Place(fragment.as_posix(), 1, 1))
     return Checked([], {}, lambda _: Place(fragment.as_posix(), 1, 1))
+
+
+def _site(folder: Path) -> Checked:
+    try:
+        load_site(folder, {})
+    except Problems as found:
+        return Checked(list(found.problems), None, lambda _: Place("site.yaml", 1, 1))
+    return Checked([], {}, lambda _: Place("site.yaml", 1, 1))
 
 
 def _unplaced(checked: Checked, mutation: Mutation, path: Path) -> str | None:

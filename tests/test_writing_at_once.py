@@ -69,8 +69,11 @@ numbers = st.integers(-(10**12), 10**12) | st.decimals(-(10**6), 10**6, places=3
 documents = st.dictionaries(
     st.text("abc", min_size=1),
     st.recursive(
-        st.text() | st.booleans() | numbers, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+        st.text(max_size=20) | st.booleans() | numbers,
+        lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=5),
+        max_leaves=20,
     ),
+    max_size=5,
 )
 
 
