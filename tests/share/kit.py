@@ -74,9 +74,9 @@ def study_of(files):
     return str(pydicom.dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
 
 
-def fhir(script=()):
+def fhir(script=(), **more):
     """OmegaAI's FHIR service with the organization and the patient."""
-    server = OmegaAI(script)
+    server = OmegaAI(script, **more)
     server.records.write(
         {"resourceType": "Organization", "identifier": [{"system": "urn:omegaai:org", "value": ORGANIZATION}]}
     )
