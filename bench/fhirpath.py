@@ -13,7 +13,7 @@ HOUSE = Path(__file__).parents[1]
 sys.path.insert(0, str(HOUSE))
 
 from transformers.fhir_path import Scope, compile_path  # noqa: E402 - the rooms are found first
-from transformers.fhir_path_parse import parse  # noqa: E402
+from transformers.fhir_path_parse import parse  # noqa: E402 - the rooms are found once the path is set
 
 NAMES = {
     "appt": "Bundle.entry.resource.ofType(Appointment).first()",

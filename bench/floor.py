@@ -174,7 +174,7 @@ async def serve(options: argparse.Namespace) -> None:
 def prepare(site: Path, data: Path) -> None:
     """Prove the mapping, and compile the rules of the structure for the delivery process."""
     from bench.floor_mapping import agree  # noqa: PLC0415  # in a process of its own, which ends
-    from bench.shipped import plan_of  # noqa: PLC0415
+    from bench.shipped import plan_of  # noqa: PLC0415 - only what maps needs it
 
     agree(site)
     plan = plan_of(site)

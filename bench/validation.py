@@ -12,9 +12,9 @@ from statistics import median, quantiles
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from transformers import fhir_invariants, fhir_references, fhir_shape  # noqa: E402
-from transformers.fhir_json import load_strict  # noqa: E402
-from transformers.fhir_validation import validate  # noqa: E402
+from transformers import fhir_invariants, fhir_references, fhir_shape  # noqa: E402 - the rooms are found once the path is set
+from transformers.fhir_json import load_strict  # noqa: E402 - the rooms are found once the path is set
+from transformers.fhir_validation import validate  # noqa: E402 - the rooms are found once the path is set
 
 BODY = (ROOT / "mappings" / "samples" / "appointment-request.json").read_bytes()
 ROUNDS = 3000

@@ -112,7 +112,7 @@ class JobRunner:
         except Ended:
             return
         except Unavailable as error:
-            log.error("the store cannot be written", extra={"job": job.number, "error": str(error)})  # noqa: TRY400
+            log.error("the store cannot be written", extra={"job": job.number, "error": str(error)})  # noqa: TRY400 - a traceback may quote what came
         except NoWork as error:
             await self._later(key, job, "NO_CHANNEL", str(error))
             return

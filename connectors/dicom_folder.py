@@ -69,7 +69,7 @@ class DicomFolder:
             )
         return TransferOutcome(verdict=Verdict.SUCCESS, status=0, words="success", counts=counts)
 
-    async def move(self, keys: Mapping[str, str], to: str, tell: Tell | None = None) -> TransferOutcome:  # noqa: ARG002
+    async def move(self, keys: Mapping[str, str], to: str, tell: Tell | None = None) -> TransferOutcome:  # noqa: ARG002 - as DicomPeer says
         """Refuse: a folder sends nothing by itself."""
         return TransferOutcome(verdict=Verdict.REFUSED, words="a folder sends nothing by itself")
 
@@ -93,7 +93,7 @@ class DicomFolder:
 def _read(path: Path) -> Match | None:
     """Return what a file holds; None where it is no instance."""
     from pydicom import dcmread  # noqa: PLC0415 - only a process that reads a folder needs it
-    from pydicom.errors import InvalidDicomError  # noqa: PLC0415
+    from pydicom.errors import InvalidDicomError  # noqa: PLC0415 - loaded where it is asked for
 
     try:
         data = dcmread(path, stop_before_pixels=True, specific_tags=list(_READ))

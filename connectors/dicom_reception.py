@@ -155,7 +155,7 @@ class Reception:
         except Mismatch:
             return dicom_status.DOES_NOT_MATCH_SOP_CLASS
         except OSError as error:
-            log.error("an instance cannot be kept", extra={"peer": self.peer, "error": type(error).__name__})  # noqa: TRY400
+            log.error("an instance cannot be kept", extra={"peer": self.peer, "error": type(error).__name__})  # noqa: TRY400 - a traceback may quote what came
             return dicom_status.OUT_OF_RESOURCES
         received = Received(
             instance=instance, study_uid=incoming.study_uid, series_uid=incoming.series_uid, digest=incoming.digest,
@@ -175,7 +175,7 @@ class Reception:
             report = report_of(message, self._ae_title, self.peer)
             await self._manners.intake.reported(report)
         except (ProtocolError, StoreUnavailable) as error:
-            log.error("a report could not be taken", extra={"peer": self.peer, "error": type(error).__name__})  # noqa: TRY400
+            log.error("a report could not be taken", extra={"peer": self.peer, "error": type(error).__name__})  # noqa: TRY400 - a traceback may quote what came
             return dicom_status.PROCESSING_FAILURE
         return dicom_status.SUCCESS
 

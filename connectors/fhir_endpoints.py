@@ -95,7 +95,7 @@ class NotFound(Endpoint):
 class Crowded(Endpoint):
     """What a connection over the limit is told, whatever it asks."""
 
-    async def response(self, scope: Scope, receive: Receive) -> Response:  # noqa: ARG002
+    async def response(self, scope: Scope, receive: Receive) -> Response:  # noqa: ARG002 - every endpoint takes these
         """Say that there are too many."""
         return refused(TOO_MANY_CONNECTIONS)
 
@@ -108,7 +108,7 @@ class Metadata(Endpoint):
 
     statement: bytes
 
-    async def answer(self, scope: Scope, headers: Headers, content_type: bytes, receive: Receive) -> Response:  # noqa: ARG002
+    async def answer(self, scope: Scope, headers: Headers, content_type: bytes, receive: Receive) -> Response:  # noqa: ARG002 - every endpoint takes these
         """Return the statement."""
         return Response(status=200, body=self.statement, content_type=content_type)
 
@@ -121,7 +121,7 @@ class TaskState(Endpoint):
 
     intake: Intake
 
-    async def answer(self, scope: Scope, headers: Headers, content_type: bytes, receive: Receive) -> Response:  # noqa: ARG002
+    async def answer(self, scope: Scope, headers: Headers, content_type: bytes, receive: Receive) -> Response:  # noqa: ARG002 - every endpoint takes these
         """Return the Task; 404 when no accepted message has the id."""
         asked = scope["path_params"]["id"]
         deliveries = self.intake.state(asked) if _ULID.fullmatch(asked) else None

@@ -204,7 +204,7 @@ class Conversation:
             return acknowledge(header, [STORE_UNAVAILABLE])
         except Exception as bug:  # noqa: BLE001 - whatever it is, the sender must hear that its message is not stored
             # Without its words and trace: they may hold a value of the message.
-            logger.error("bug while accepting", extra={"peer": self._peer, "error": type(bug).__name__})  # noqa: TRY400
+            logger.error("bug while accepting", extra={"peer": self._peer, "error": type(bug).__name__})  # noqa: TRY400 - a traceback may quote what came
             return acknowledge(header, [INTERNAL_ERROR])
 
     async def _accept_batch(self, payload: bytes) -> bytes:
@@ -227,7 +227,7 @@ class Conversation:
         try:
             await self._intake.refuse(arrival, Problems([problem]))
         except StoreUnavailable:
-            logger.error("refusal not recorded", extra={"code": problem.code, "peer": self._peer})  # noqa: TRY400
+            logger.error("refusal not recorded", extra={"code": problem.code, "peer": self._peer})  # noqa: TRY400 - a traceback may quote what came
 
 
 def _accepted(header: Header, _: Sequence[Message]) -> Answer:

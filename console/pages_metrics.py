@@ -24,8 +24,8 @@ def page() -> Response:
     if current_app.config["ADDRESS"] is not None and not may("viewer"):
         abort(HTTPStatus.FORBIDDEN, _("Figures are given to programs of this machine, and to who is signed in."))
     # Loaded when it is asked for: a site without Prometheus does not carry it.
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415
-    from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest  # noqa: PLC0415
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - loaded where it is asked for
+    from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest  # noqa: PLC0415 - loaded where it is asked for
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Figures(desk().folder, desk().reader))

@@ -14,11 +14,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "house"), str(ROOT / "docs")]
 import job_pages  # noqa: E402  # found by the line above
 import table  # noqa: E402  # the same
 
-from channels.appointment_states import SWITCHES, TRIGGERS, Change, State  # noqa: E402
-from channels.appointment_states import TRANSITIONS as CELLS  # noqa: E402
-from messages.lifecycle import OPEN, SHARES, TRANSITIONS, Event, Status  # noqa: E402
-from tests.rig import report  # noqa: E402
-from transformers.mapping_schema import KINDS, json_schema  # noqa: E402
+from channels.appointment_states import SWITCHES, TRIGGERS, Change, State  # noqa: E402 - the rooms are found once the path is set
+from channels.appointment_states import TRANSITIONS as CELLS  # noqa: E402 - the rooms are found once the path is set
+from messages.lifecycle import OPEN, SHARES, TRANSITIONS, Event, Status  # noqa: E402 - the rooms are found once the path is set
+from tests.rig import report  # noqa: E402 - the rooms are found once the path is set
+from transformers.mapping_schema import KINDS, json_schema  # noqa: E402 - the rooms are found once the path is set
 
 
 def lifecycle() -> str:

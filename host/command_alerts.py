@@ -32,7 +32,7 @@ def alerts_command() -> None:
 def list_command(past: bool, site: Path, as_json: bool) -> None:
     """List what is open, blockers first."""
     from host.alert_telling import line  # noqa: PLC0415  # --help does not need it
-    from store import alerts  # noqa: PLC0415
+    from store import alerts  # noqa: PLC0415 - loaded for this command only
 
     with opened_store(site) as store:
         found = alerts.history(store.connection) if past else alerts.open_alerts(store.connection)
@@ -69,9 +69,9 @@ def test_command(site: Path, as_json: bool) -> None:
 def watch_command(site: Path) -> None:
     """Look at the channels once, open and close alerts, and tell of them; the running host does it by the clock."""
     from host import alerting  # noqa: PLC0415  # --help does not need it
-    from store.lock import HeldElsewhere, Lock  # noqa: PLC0415
-    from store.store import Store  # noqa: PLC0415
-    from store.writer import Unavailable  # noqa: PLC0415
+    from store.lock import HeldElsewhere, Lock  # noqa: PLC0415 - loaded for this command only
+    from store.store import Store  # noqa: PLC0415 - loaded for this command only
+    from store.writer import Unavailable  # noqa: PLC0415 - loaded for this command only
 
     found = read_site_or_leave(own_site(site))
     rules, data = _rules(found), data_folder(found)

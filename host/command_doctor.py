@@ -56,8 +56,8 @@ def doctor_command(only: tuple[str, ...], offline: bool, quiet: bool, site: Path
 def examine_site(site: Site, only: Sequence[str] = (), *, offline: bool = False) -> list[Finding]:
     """Run the checks; keep the round where there is a store and all of them were run."""
     from host.doctor.check import examine  # noqa: PLC0415 - --help does not need it
-    from host.doctor.examination import examination  # noqa: PLC0415
-    from host.doctor.table import CHECKS  # noqa: PLC0415
+    from host.doctor.examination import examination  # noqa: PLC0415 - loaded for this command only
+    from host.doctor.table import CHECKS  # noqa: PLC0415 - loaded for this command only
 
     checks = [check for check in CHECKS if not only or check.name.startswith(tuple(only))]
     if not checks:
@@ -71,10 +71,10 @@ def examine_site(site: Site, only: Sequence[str] = (), *, offline: bool = False)
 
 
 def _keep(examined: Examined, findings: Sequence[Finding]) -> None:
-    from store import doctor  # noqa: PLC0415
-    from store.lock import HeldElsewhere, Lock  # noqa: PLC0415
-    from store.store import Store  # noqa: PLC0415
-    from store.writer import Unavailable  # noqa: PLC0415
+    from store import doctor  # noqa: PLC0415 - loaded for this command only
+    from store.lock import HeldElsewhere, Lock  # noqa: PLC0415 - loaded for this command only
+    from store.store import Store  # noqa: PLC0415 - loaded for this command only
+    from store.writer import Unavailable  # noqa: PLC0415 - loaded for this command only
 
     # Another round that ends just now is as good as this one.
     with contextlib.suppress(HeldElsewhere, Unavailable):
@@ -88,7 +88,7 @@ def _keep(examined: Examined, findings: Sequence[Finding]) -> None:
 
 
 def _print(findings: Sequence[Finding], *, quiet: bool) -> None:
-    from host.doctor.table import SECTIONS  # noqa: PLC0415
+    from host.doctor.table import SECTIONS  # noqa: PLC0415 - loaded for this command only
 
     for heading, checks in SECTIONS.items():
         names = {check.name for check in checks}

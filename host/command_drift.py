@@ -92,8 +92,8 @@ def _blocks(line: DriftLine) -> bool:
 def sync_store(folder: Path) -> Iterator[Store]:
     """Open the store as the one process that compares; leave when another does."""
     from host.resource_sync import ROLE  # noqa: PLC0415 - --help does not need it
-    from store.lock import HeldElsewhere, Lock  # noqa: PLC0415
-    from store.store import Store  # noqa: PLC0415
+    from store.lock import HeldElsewhere, Lock  # noqa: PLC0415 - loaded for this command only
+    from store.store import Store  # noqa: PLC0415 - loaded for this command only
 
     try:
         lock = Lock(folder, ROLE, wait=30.0)
@@ -109,7 +109,7 @@ def sync_store(folder: Path) -> Iterator[Store]:
 
 def compare_now(folder: Path, opened: Store, *, whole: bool, accept: bool) -> Synced:
     """Read both sides and compare them; wake the lanes for what was let go."""
-    from host.resource_sync import synchronise  # noqa: PLC0415
+    from host.resource_sync import synchronise  # noqa: PLC0415 - loaded for this command only
 
     site, plan = plan_of(folder)
     with sync_store(opened.folder) as store:
@@ -122,7 +122,7 @@ def compare_now(folder: Path, opened: Store, *, whole: bool, accept: bool) -> Sy
 
 def plan_of(folder: Path) -> tuple[Site, SyncPlan]:
     """Return the site and its plan, or leave."""
-    from transformers.resource_file import read_plan  # noqa: PLC0415
+    from transformers.resource_file import read_plan  # noqa: PLC0415 - loaded for this command only
 
     site = read_site_or_leave(own_site(folder))
     try:

@@ -137,7 +137,7 @@ class _FrontDoor(Group):
             self.add_command(getattr(module, f"{cmd_name}_command"), cmd_name)
         return super().get_command(ctx, cmd_name)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as click calls it
         for section, commands in SECTIONS.items():
             with formatter.section(section):
                 formatter.write_dl([(name, text) for name, (_, text) in commands.items()])
@@ -197,7 +197,7 @@ def print_json(**found: Any) -> None:
     click.echo(orjson.dumps({"schema": 1, **found}, option=orjson.OPT_INDENT_2).decode())
 
 
-def complete_channel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+def complete_channel(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - as click calls it
     """Return the channels of the site that begin so, for the shell: by the names of their files, unread."""
     site = ctx.params.get("site") or default_site()
     return sorted(path.stem for path in site.glob(f"{incomplete}*.yaml") if path.name not in _NO_CHANNELS)

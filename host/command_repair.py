@@ -66,15 +66,15 @@ def repair_command(number: str | None, site: Path, as_json: bool) -> None:
 
 
 def _keep(store: Store, plan: Plan) -> None:
-    from store import drift  # noqa: PLC0415
+    from store import drift  # noqa: PLC0415 - loaded for this command only
 
     changes = [dataclasses.asdict(change) for change in plan.changes]
     store.writer.now(lambda tx: drift.write_plan(tx, plan.id, who(), changes))
 
 
 def _apply(site: Any, sync: Any, store: Store, plan: Plan, number: str) -> Sequence[dict[str, Any]]:
-    from host.repairing import apply_plan  # noqa: PLC0415
-    from store import audit, drift  # noqa: PLC0415
+    from host.repairing import apply_plan  # noqa: PLC0415 - loaded for this command only
+    from store import audit, drift  # noqa: PLC0415 - loaded for this command only
 
     if number not in {line.id for line in drift.plans(store.connection)}:
         raise Failure(EXIT_REFUSED, f"there is no plan {number}; plugin-host repair shows one")

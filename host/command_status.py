@@ -148,7 +148,7 @@ def _of_processes(found: dict[str, Any]) -> Iterator[str]:
 
 def _print(found: dict[str, Any]) -> None:
     from rich.console import Console  # noqa: PLC0415  # only when a table is printed
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - loaded for this command only
 
     table = Table(box=None, pad_edge=False)
     for name in ("channel", "state", "destination", "line"):

@@ -39,9 +39,9 @@ def origins(connection: Connection, number: int) -> dict[str, Sequence[Origin]]:
 
 def _origins(connection: Connection, past: Past, mapped: Mapped) -> list[Origin]:
     # Only who opens a message needs these.
-    from transformers.base import Given  # noqa: PLC0415
-    from transformers.differences import moment  # noqa: PLC0415
-    from transformers.mapping_follow import follow  # noqa: PLC0415
+    from transformers.base import Given  # noqa: PLC0415 - loaded where it is asked for
+    from transformers.differences import moment  # noqa: PLC0415 - loaded where it is asked for
+    from transformers.mapping_follow import follow  # noqa: PLC0415 - loaded where it is asked for
 
     revision = revisions.revision(connection, past.message.channel, mapped.revision or past.message.revision)
     plan: Mapping[str, object] = revision.plan

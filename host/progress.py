@@ -26,7 +26,7 @@ def tracked(things: Countable[T_co], title: str) -> Iterator[T_co]:
 
 def _bar(things: Countable[T_co], title: str) -> Iterator[T_co]:
     from rich.console import Console  # noqa: PLC0415  # only on a terminal
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - loaded where it is asked for
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

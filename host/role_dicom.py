@@ -67,7 +67,7 @@ async def _serve(process: Process, listener: DicomListener, folder: Path, intake
             failures += 1
             wait = wait_before(failures, _WAIT)
             reason = error.strerror or str(error)
-            log.error("the DICOM door is shut; it is tried again", extra={"error": reason, "seconds": round(wait, 1)})  # noqa: TRY400
+            log.error("the DICOM door is shut; it is tried again", extra={"error": reason, "seconds": round(wait, 1)})  # noqa: TRY400 - a traceback may quote what came
             if failures == 1:
                 process.ready()  # the host goes on without this door
             await asyncio.sleep(wait)

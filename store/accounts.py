@@ -50,13 +50,13 @@ class Account:
 
 def account(connection: Connection, name: str) -> Account | None:
     """Return an account by its name."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM account WHERE name = ?", (name,)).fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT {_COLUMNS} FROM account WHERE name = ?", (name,)).fetchone()  # noqa: S608 - constants of ours
     return _account(row) if row else None
 
 
 def accounts(connection: Connection) -> list[Account]:
     """Return all accounts by name."""
-    return [_account(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM account ORDER BY name")]  # noqa: S608
+    return [_account(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM account ORDER BY name")]  # noqa: S608 - constants of ours
 
 
 def are_there_any(connection: Connection) -> bool:

@@ -21,10 +21,10 @@ _FOUND = f"""
     INSERT INTO drift ({_COLUMNS}, first_at, last_at)
     VALUES ({", ".join("?" * len(_FIELDS))}, ?, ?)
     ON CONFLICT (facility, name, category, field) WHERE cured_at IS NULL DO UPDATE SET
-        {", ".join(f"{name} = excluded.{name}" for name in _FIELDS[4:])}, last_at = excluded.last_at"""  # noqa: S608
+        {", ".join(f"{name} = excluded.{name}" for name in _FIELDS[4:])}, last_at = excluded.last_at"""  # noqa: S608 - constants of ours
 
 #: What stops bookings: open, and of a resource that OmegaAI names so.
-_BLOCKERS = f"SELECT {_COLUMNS} FROM drift WHERE cured_at IS NULL AND severity = 'blocker'"  # noqa: S608
+_BLOCKERS = f"SELECT {_COLUMNS} FROM drift WHERE cured_at IS NULL AND severity = 'blocker'"  # noqa: S608 - constants of ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class NewComparison:
 
 def write_comparison(tx: Transaction, new: NewComparison) -> Comparison:
     """Write what was found; what was open and is not found any more is cured."""
-    known = {tuple(row) for row in tx.execute(f"SELECT {', '.join(_FIELDS[:4])} FROM drift WHERE cured_at IS NULL")}  # noqa: S608
+    known = {tuple(row) for row in tx.execute(f"SELECT {', '.join(_FIELDS[:4])} FROM drift WHERE cured_at IS NULL")}  # noqa: S608 - constants of ours
     found = {drift.key for drift in new.drifts}
     tx.executemany(_FOUND, [(*_values(drift), tx.now, tx.now) for drift in new.drifts])
     tx.executemany(
@@ -133,7 +133,7 @@ def history(connection: Connection, limit: int = 200) -> list[DriftLine]:
 
 
 def _lines(connection: Connection, how: str, *values: object) -> list[DriftLine]:
-    rows = connection.execute(f"SELECT number, first_at, last_at, cured_at, {_COLUMNS} FROM drift {how}", values)  # noqa: S608
+    rows = connection.execute(f"SELECT number, first_at, last_at, cured_at, {_COLUMNS} FROM drift {how}", values)  # noqa: S608 - constants of ours
     return [
         DriftLine(number=row[0], first_at=row[1], last_at=row[2], cured_at=row[3], drift=_drift(row[4:]))
         for row in rows

@@ -205,7 +205,7 @@ def due(connection: Connection, now: float, limit: int = 100) -> list[Job]:
 def expired(connection: Connection, now: float, limit: int = 100) -> list[Job]:
     """Return the shares whose time is over."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM job WHERE state = 'SHARED' AND expires_at <= ? LIMIT ?",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM job WHERE state = 'SHARED' AND expires_at <= ? LIMIT ?",  # noqa: S608 - constants of ours
         (now, limit),
     )
     return [_job(row) for row in rows]
@@ -214,7 +214,7 @@ def expired(connection: Connection, now: float, limit: int = 100) -> list[Job]:
 def to_withdraw(connection: Connection, limit: int = 100) -> list[Job]:
     """Return the shares that have ended, and of which somebody may still have access."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM job WHERE state IN ('EXPIRED', 'REVOKED') AND number IN "  # noqa: S608
+        f"SELECT {_COLUMNS} FROM job WHERE state IN ('EXPIRED', 'REVOKED') AND number IN "  # noqa: S608 - constants of ours
         "(SELECT job FROM job_recipient WHERE state IN ('asked', 'shared')) LIMIT ?",
         (limit,),
     )
@@ -224,7 +224,7 @@ def to_withdraw(connection: Connection, limit: int = 100) -> list[Job]:
 def untold(connection: Connection, limit: int = 100) -> list[Job]:
     """Return the jobs whose state is not known yet to who asked for them."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM job WHERE told IS NOT state ORDER BY number DESC LIMIT ?",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM job WHERE told IS NOT state ORDER BY number DESC LIMIT ?",  # noqa: S608 - constants of ours
         (limit,),
     )
     return [_job(row) for row in rows]
@@ -232,7 +232,7 @@ def untold(connection: Connection, limit: int = 100) -> list[Job]:
 
 def get(connection: Connection, number: int) -> Job | None:
     """Return a job by its number."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM job WHERE number = ?", (number,)).fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT {_COLUMNS} FROM job WHERE number = ?", (number,)).fetchone()  # noqa: S608 - constants of ours
     return None if row is None else _job(row)
 
 
@@ -258,7 +258,7 @@ def find(connection: Connection, wanted: Wanted) -> list[Job]:
         conditions.append(f"state IN ({', '.join('?' * len(wanted.states))})")
         given += sorted(wanted.states)
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM job WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM job WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?",  # noqa: S608 - constants of ours
         (*given, wanted.limit),
     )
     return [_job(row) for row in rows]

@@ -108,14 +108,14 @@ def _in_one(source: _Source, table: str) -> Iterator[tuple[list[tuple[object, ..
 def _by_rows(source: _Source, table: str) -> Iterator[tuple[list[tuple[object, ...]], tuple[int, int] | None]]:
     """Read a table by row numbers; around a page that cannot be read the steps become single rows."""
     try:
-        last = int(str(next(source.rows(f"SELECT coalesce(max(rowid), 0) FROM {table}"))[0]))  # noqa: S608
+        last = int(str(next(source.rows(f"SELECT coalesce(max(rowid), 0) FROM {table}"))[0]))  # noqa: S608 - constants of ours
     except DatabaseError:
         last = 1 << 40
     number, stride, misses = 0, STRIDE, 0
     while number <= last and misses < STRIDE:
         try:
             rows = list(
-                source.rows(f"SELECT * FROM {table} WHERE rowid BETWEEN ? AND ?", (number, number + stride - 1))  # noqa: S608
+                source.rows(f"SELECT * FROM {table} WHERE rowid BETWEEN ? AND ?", (number, number + stride - 1))  # noqa: S608 - constants of ours
             )
         except DatabaseError:
             if stride > 1:

@@ -203,7 +203,7 @@ ANYTHING = st.recursive(
         st.lists(children, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "resourceType entry resource contained extension reference actor participant "  # noqa: SIM905
+                "resourceType entry resource contained extension reference actor participant "  # noqa: SIM905 - words read best as words
                 "fullUrl type meta id _id item answer start end slot parameter".split()
             ),
             children,

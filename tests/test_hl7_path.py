@@ -74,7 +74,7 @@ def test_any_text_is_a_path_or_a_sentence(text):
     try:
         assert str(hl7_path.parse(text)) == text
     except ValueError as refused:
-        assert str(refused).startswith(f"'{text}' ")  # noqa: PT017
+        assert str(refused).startswith(f"'{text}' ")  # noqa: PT017 - the same in a loop over many
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def _trimmed(repetition: Repetition) -> Repetition:
 def each(convert: Callable[[Any, FormatContext], Repetition]) -> Function:
     """Return the format's function for a conversion of one value; values that have nothing to say are left out."""
 
-    def function(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
+    def function(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001 - every format takes these
         found = []
         for value in values:
             repetition = convert(value if isinstance(value, dict) else _element(value), context)
@@ -74,14 +74,14 @@ def _name_parts(name: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def xpn(name: Mapping[str, Any], context: FormatContext) -> Repetition:  # noqa: ARG001
+def xpn(name: Mapping[str, Any], context: FormatContext) -> Repetition:  # noqa: ARG001 - every format takes these
     """HumanName as XPN. The whole family name is XPN.1.1: FHIR does not split particles off, so neither do we."""
     family, first, further, suffix, prefix = _name_parts(name)
     use = NAME_TYPES.get(name.get("use"), "U")
     return _trimmed([[family], [first], [further], [suffix], [prefix], [""], [use]])
 
 
-def names(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
+def names(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001 - every format takes these
     """The format XPN: official names first, else in order; the first repetition is the one that receivers show."""
     people = [_element(value) for value in values]
     if len(people) > 1:
@@ -89,7 +89,7 @@ def names(values: Sequence[Any], options: Mapping[str, Any], context: FormatCont
     return [xpn(name, context) for name in people]
 
 
-def xad(address: Mapping[str, Any], context: FormatContext) -> Repetition:  # noqa: ARG001
+def xad(address: Mapping[str, Any], context: FormatContext) -> Repetition:  # noqa: ARG001 - every format takes these
     """Address as XAD. An address that is only text goes into XAD.1.1."""
     lines = address.get("line") or [address.get("text") or ""]
     kind = "M" if address.get("type") == "postal" else ADDRESS_TYPES.get(address.get("use") or "", "")
@@ -174,7 +174,7 @@ def ei(identifier: Mapping[str, Any], context: FormatContext) -> Repetition:
     return [[_identified(identifier)], *([part] for part in _hierarchic(row))]
 
 
-def hd(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
+def hd(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001 - every format takes these
     """The format HD: a system (uri), or an Identifier's system, as its row in the authority table."""
     systems = [value.get("system") if isinstance(value, Mapping) else value for value in values]
     return [[[part] for part in _hierarchic(_authority(system, context))] for system in systems]

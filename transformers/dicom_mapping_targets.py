@@ -23,7 +23,7 @@ SEQUENCE = "SQ"
 class DicomTargets(Targets):
     """Reads a `map:`."""
 
-    def _target(self, where: Where, text: str, resource: str, start: str, at: str) -> Target | None:  # noqa: ARG002
+    def _target(self, where: Where, text: str, resource: str, start: str, at: str) -> Target | None:  # noqa: ARG002 - as its base says
         """Check a keyword, a tag, or the way through sequences to one; `at` is the sequence that a block is in."""
         many = text.endswith("[]")
         names = text.removesuffix("[]").split(".")

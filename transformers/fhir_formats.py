@@ -73,7 +73,7 @@ def _without_empty(element: Json) -> Json | None:
     return kept or None
 
 
-def human_name(value: Repetition, context: Context) -> Json | None:  # noqa: ARG001
+def human_name(value: Repetition, context: Context) -> Json | None:  # noqa: ARG001 - every format takes these
     """XPN as HumanName."""
     given = [part(value, 2), *part(value, 3).split()]
     named = _without_empty(
@@ -88,7 +88,7 @@ def human_name(value: Repetition, context: Context) -> Json | None:  # noqa: ARG
     return {"use": use, **named} if named and use else named
 
 
-def address(value: Repetition, context: Context) -> Json | None:  # noqa: ARG001
+def address(value: Repetition, context: Context) -> Json | None:  # noqa: ARG001 - every format takes these
     """XAD as Address."""
     kind = part(value, 7)
     found = _without_empty(
@@ -107,7 +107,7 @@ def address(value: Repetition, context: Context) -> Json | None:  # noqa: ARG001
     return {**said, **found}
 
 
-def contact_point(value: Repetition, context: Context) -> Json | None:  # noqa: ARG001
+def contact_point(value: Repetition, context: Context) -> Json | None:  # noqa: ARG001 - every format takes these
     """XTN as ContactPoint: an email of XTN.4, or a number of XTN.5 to .7, XTN.12 or XTN.1."""
     use, equipment = part(value, 2), part(value, 3)
     system = "email" if use == "NET" else TELECOM_SYSTEMS.get(equipment, "phone")
@@ -213,7 +213,7 @@ def instant(value: Repetition, context: Context) -> str | None:
     return hl7_times.later(text, int(plus), context.zone)
 
 
-def _boolean(value: Repetition, context: Context) -> bool:  # noqa: ARG001
+def _boolean(value: Repetition, context: Context) -> bool:  # noqa: ARG001 - every format takes these
     if first(value) not in ("Y", "N"):
         raise ValueError("the value is not Y or N (HL7 table 0136)")
     return first(value) == "Y"

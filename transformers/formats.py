@@ -44,7 +44,7 @@ def _text(value: Any) -> str:
 def _texts(convert: Callable[[str], str]) -> Function:
     """Return the function of a format that turns one text into one text; nothing left means no value."""
 
-    def function(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
+    def function(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001 - every format takes these
         return [text for text in (convert(_text(value)) for value in values) if text]
 
     return function
@@ -76,7 +76,7 @@ def _indicator(value: str) -> str:
     return "Y" if value == "true" else "N"
 
 
-def _shorten(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001
+def _shorten(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[Any]:  # noqa: ARG001 - every format takes these
     """The format `max`: at most `length` characters; the last three of a cut text are `...`."""
     length: int = options["length"]
     texts = (unicodedata.normalize("NFC", _text(value)) for value in values)

@@ -90,7 +90,7 @@ def _prepare(page: Any, values: Mapping[str, Any]) -> None:
     Raises:
         Problems: PDF_FIELD_VALUE, a text is longer than its field can show.
     """
-    from pypdf.generic import NameObject, NumberObject  # noqa: PLC0415
+    from pypdf.generic import NameObject, NumberObject  # noqa: PLC0415 - a large library, for the process that needs it
 
     for annotation in page["/Annots"]:
         field_ = annotation.get_object()
@@ -183,7 +183,7 @@ def _read(field_: Any, value: Any) -> list[str]:
 
 def _values(pdf: bytes) -> dict[str, list[str]]:
     """Return the texts that a filled PDF's fields have."""
-    from pypdf import PdfReader  # noqa: PLC0415
+    from pypdf import PdfReader  # noqa: PLC0415 - a large library, for the process that needs it
 
     found: dict[str, list[str]] = {}
     for name, field_ in (PdfReader(io.BytesIO(pdf)).get_fields() or {}).items():
@@ -197,7 +197,7 @@ def _values(pdf: bytes) -> dict[str, list[str]]:
 
 def _flattened(pdf: bytes, expected: Mapping[str, Sequence[str]], limits: Limits) -> bytes:
     """Return a filled PDF made flat; raises Problems, PDF_FIELD_LOST, when a value cannot be read on its pages."""
-    import pikepdf  # noqa: PLC0415
+    import pikepdf  # noqa: PLC0415 - a large library, for the process that needs it
 
     with pikepdf.Pdf.open(io.BytesIO(pdf), suppress_warnings=True) as document:
         document.generate_appearance_streams()
@@ -216,7 +216,7 @@ def _within_size(pdf: bytes, limits: Limits) -> None:
 
 
 def _read_back(pdf: bytes, expected: Mapping[str, Sequence[str]]) -> None:
-    from pypdf import PdfReader  # noqa: PLC0415
+    from pypdf import PdfReader  # noqa: PLC0415 - a large library, for the process that needs it
 
     if not any(expected.values()):
         return

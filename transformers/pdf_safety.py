@@ -110,7 +110,7 @@ def opened(pdf: bytes, limits: Limits) -> pikepdf.Pdf:
     Raises:
         Problems: PDF_INVALID (damaged, encrypted, XFA alone), PDF_TOO_LARGE (pages).
     """
-    import io  # noqa: PLC0415
+    import io  # noqa: PLC0415 - beside pikepdf, which alone needs it
 
     import pikepdf  # noqa: PLC0415 - heavy, and only for PDF forms
 

@@ -120,7 +120,7 @@ def minutes_of(value: Any, at_least: int = 0) -> int:
         ValueError: neither a duration nor a start and an end, or an end that is not after the start.
     """
     if isinstance(value, bool) or not isinstance(value, (int, dict)):
-        raise ValueError("the value is no Appointment, Period or number of minutes")  # noqa: TRY004
+        raise ValueError("the value is no Appointment, Period or number of minutes")  # noqa: TRY004 - a mistake of a message, told as every other
     stated = value if isinstance(value, int) else value.get("minutesDuration")
     if stated is None:
         assert isinstance(value, dict)  # noqa: S101 - for the type checker
@@ -152,7 +152,7 @@ def end_of(value: Any, at_least: int = 0) -> datetime:
     return start + minutes_of(value, at_least) * _MINUTE
 
 
-def dates(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[str]:  # noqa: ARG001
+def dates(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[str]:  # noqa: ARG001 - every format takes these
     """The format `date`."""
     return [hl7_date(value) for value in values]
 
@@ -162,7 +162,7 @@ def timestamps(values: Sequence[Any], options: Mapping[str, Any], context: Forma
     return [hl7_timestamp(value, context.zone, **options) for value in values]
 
 
-def minutes(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[str]:  # noqa: ARG001
+def minutes(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[str]:  # noqa: ARG001 - every format takes these
     """The format `minutes`."""
     return [str(minutes_of(value, options.get("at_least", 0))) for value in values]
 
@@ -181,12 +181,12 @@ def ends(values: Sequence[Any], options: Mapping[str, Any], context: FormatConte
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def weekdays(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[str]:  # noqa: ARG001
+def weekdays(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[str]:  # noqa: ARG001 - every format takes these
     """The format `weekday`."""
     return [_DAYS[_here(value, context.zone).weekday()] for value in values]
 
 
-def times_of_day(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[str]:  # noqa: ARG001
+def times_of_day(values: Sequence[Any], options: Mapping[str, Any], context: FormatContext) -> list[str]:  # noqa: ARG001 - every format takes these
     """The format `time-of-day`."""
     return [_here(value, context.zone).isoformat()[11:19] for value in values]
 

@@ -31,7 +31,7 @@ def test_a_bug_in_one_write_does_not_take_its_neighbours_with_it(store):
         raise ZeroDivisionError
 
     async def story():
-        good = lambda tx: tx.execute("INSERT INTO writer VALUES ('x', 1)").rowcount  # noqa: E731
+        good = lambda tx: tx.execute("INSERT INTO writer VALUES ('x', 1)").rowcount  # noqa: E731 - said beside its use
         return await asyncio.gather(store.writer.run(good), store.writer.run(bad), return_exceptions=True)
 
     results = asyncio.run(story())
@@ -156,7 +156,7 @@ def test_an_impossible_step_is_a_bug_and_changes_nothing(make_engine):
 def test_a_full_disk_is_unavailable_and_later_works_again(store):
     (pages,) = store.connection.execute("PRAGMA page_count").fetchone()
     store.connection.execute(f"PRAGMA max_page_count = {pages + 4}")
-    big = lambda tx: tx.execute(queries.INSERT_REFUSAL, (0, "", "", "", "", "", bytes(1 << 20)))  # noqa: E731
+    big = lambda tx: tx.execute(queries.INSERT_REFUSAL, (0, "", "", "", "", "", bytes(1 << 20)))  # noqa: E731 - said beside its use
 
     with pytest.raises(Unavailable, match="full"):
         store.writer.now(big)
@@ -192,7 +192,7 @@ def test_a_hot_statement_uses_its_index_and_scans_no_table(store, name):
 
 def test_a_wrong_statement_is_a_bug_and_not_a_store_that_cannot_be_written(store):
     async def story():
-        wrong = lambda tx: tx.execute("SELECT x FROM nowhere")  # noqa: E731
+        wrong = lambda tx: tx.execute("SELECT x FROM nowhere")  # noqa: E731 - said beside its use
         return await asyncio.gather(store.writer.run(wrong), store.writer.run(lambda tx: 1), return_exceptions=True)
 
     wrong, right = asyncio.run(story())
