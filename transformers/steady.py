@@ -33,7 +33,7 @@ class LastLook:
     """The last scope on a document, and what the steady names gave in it."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self._names = names
+        self._names = frozenset({*names, "it"})
         self._scope: Scope | None = None
         self._focus: int | None = None
 
@@ -43,8 +43,9 @@ class LastLook:
         if last is not None and last.resource is scope.resource:
             scope.share(last)
             if self._focus == focus:
-                found = last.values
-                scope.values |= {name: found[name] for name in self._names if name in found}
+                # With a name goes what it leads to, such as `appt.slot`.
+                found = {key: values for key, values in last.values.items() if key.partition(".")[0] in self._names}
+                scope.values = found | scope.values
         self._scope, self._focus = scope, focus
 
 
