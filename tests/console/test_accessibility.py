@@ -108,6 +108,7 @@ def test_no_page_has_an_accessibility_violation(chromium, app, address, pages, s
             seen.add(urls.match(path, method="GET")[0])
         show(page, f"{name}-{scheme}")
         assert_accessible(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280, name
 
     with opened(chromium, address, locale, color_scheme=scheme) as page:
         for name, where in pages.items():
