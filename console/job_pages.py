@@ -1,4 +1,4 @@
-"""What the pages of shares and of jobs have in common: the lists, one job, and what a person may do to it.
+"""The pages of jobs, made once for all of them and once for study shares: the list, one job, what a person may do.
 
 Identifiers and addresses of the request are shown on no page: a job is known by its number, a recipient by its kind.
 """
@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any, get_args
 
-from flask import abort, redirect, request, url_for
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from channels.control import JobAct, NoSuchJob, allowed_acts
 from console import notes
-from console.access import who
+from console.access import needs, who
 from console.desk import desk
 from messages.audit import Outcome
 from messages.job_states import FAILED, OPEN, State
@@ -112,11 +112,45 @@ WORDS: dict[str, Any] = {
 }
 
 
-def _blueprint(kind: str | None) -> str:
-    return "shares" if kind == "study-share" else "jobs"
+def blueprint(name: str, kind: str | None) -> Blueprint:
+    """Return the pages of one kind of job, or of all (None), at `/NAME`."""
+    pages = Blueprint(name, __name__)
+
+    @pages.get(f"/{name}")
+    @needs("viewer")
+    def page() -> str:
+        """List jobs, newest first."""
+        return render_template("jobs.html", **WORDS, view=_listed(name, kind), notes=notes.take())
+
+    @pages.get(f"/{name}.json")
+    @needs("viewer")
+    def page_json() -> Response:
+        """Return jobs, without whom they are about."""
+        view = _listed(name, kind)
+        return jsonify(schema=1, jobs=[_json(job) for job in view.jobs], counts=view.counts, older=view.older)
+
+    @pages.get(f"/{name}/<int:number>")
+    @needs("operator")
+    def one(number: int) -> str:
+        """Show one job: its steps, counts, proof, recipients and links."""
+        return render_template("job.html", **WORDS, view=_one(name, number, kind), notes=notes.take())
+
+    @pages.get(f"/{name}/<int:number>.json")
+    @needs("operator")
+    def one_json(number: int) -> Response:
+        """Return one job, without whom it is about."""
+        return jsonify(schema=1, **_one_json(_one(name, number, kind)))
+
+    @pages.post(f"/{name}/<int:number>/act")
+    @needs("operator")
+    def act(number: int) -> Any:
+        """Retry, end or resume a job."""
+        return _act(name, number, kind)
+
+    return pages
 
 
-def listed(kind: str | None) -> Listed:
+def _listed(name: str, kind: str | None) -> Listed:
     """Read a list by the filters of the address."""
     word = request.args.get("state") or None
     if word is not None and word not in set(State):
@@ -129,16 +163,10 @@ def listed(kind: str | None) -> Listed:
     with desk().reader.snapshot() as connection:
         found, counts = jobs.find(connection, wanted), jobs.counts(connection, kind)
     return Listed(jobs=found, counts=counts, state=state, older=found[-1].number if len(found) == LIMIT else None,
-                  of=_blueprint(kind), title=KINDS[kind])  # fmt: skip
+                  of=name, title=KINDS[kind])  # fmt: skip
 
 
-def listed_json(kind: str | None) -> dict[str, Any]:
-    """Return a list of jobs for `.json`."""
-    view = listed(kind)
-    return {"jobs": [_json(job) for job in view.jobs], "counts": view.counts, "older": view.older}
-
-
-def one(number: int, kind: str | None) -> One:
+def _one(name: str, number: int, kind: str | None) -> One:
     """Read one job; that somebody looked at it is in the audit trail."""
     with desk().reader.snapshot() as connection:
         job = jobs.get(connection, number)
@@ -148,7 +176,7 @@ def one(number: int, kind: str | None) -> One:
             job=job, history=jobs.history(connection, number), tally=job_parts.tally(connection, number),
             results=job_results.tally(connection, number),
             recipients=job_parts.recipients(connection, number), acts=allowed_acts(job),
-            commitments=job_parts.commitments(connection, number), of=_blueprint(kind),
+            commitments=job_parts.commitments(connection, number), of=name,
         )  # fmt: skip
     _note_view(number)
     return view
@@ -162,9 +190,7 @@ def _note_view(number: int) -> None:
         )
 
 
-def one_json(number: int, kind: str | None) -> dict[str, Any]:
-    """Return one job for `.json`."""
-    view = one(number, kind)
+def _one_json(view: One) -> dict[str, Any]:
     recipients = [
         {"number": r.number, "kind": r.kind, "state": r.state, "link": r.link, "changed_at": r.changed_at}
         for r in view.recipients
@@ -175,7 +201,7 @@ def one_json(number: int, kind: str | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def act(number: int, kind: str | None) -> Any:
+def _act(name: str, number: int, kind: str | None) -> Any:
     """Do to a job what the form says, and go back to its page."""
     wish = next((wish for wish in get_args(JobAct) if wish == request.form.get("act")), None)
     if wish is None:
@@ -192,7 +218,7 @@ def act(number: int, kind: str | None) -> Any:
     except NoSuchJob:
         abort(HTTPStatus.NOT_FOUND, _("There is none of this number."))
     notes.leave(asdict(outcome))
-    return redirect(url_for(f"{_blueprint(kind)}.one", number=number), HTTPStatus.SEE_OTHER)
+    return redirect(url_for(f"{name}.one", number=number), HTTPStatus.SEE_OTHER)
 
 
 def _json(job: jobs.Job) -> dict[str, Any]:

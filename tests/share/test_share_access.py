@@ -212,7 +212,12 @@ def leaks(places, secrets):
 
 
 def places(caplog, fhir, store, folder):
-    """Everything that leaves but request bodies: addresses, headers, log lines, file names, what jobs say."""
+    """Everything that leaves but request bodies: addresses, headers, log lines, file names, figures, what jobs say."""
+    registry = CollectorRegistry(auto_describe=False)
+    reader = Reader(store.folder)
+    registry.register(Figures(store.folder, reader))
+    yield "figures", generate_latest(registry).decode()
+    reader.close()
     for request in fhir.requests:
         yield "address", request.target
         yield "headers", str(request.headers)
