@@ -94,6 +94,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     address: str | None = None,
     works: Works | None = None,
     alert_rules: Mapping[str, Any] | None = None,
+    metrics_token: Callable[[], str] | None = None,
 ) -> Flask:
     """Return the status page of the store in `folder`.
 
@@ -109,6 +110,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
         provider: The site's identity provider.
         works: Finds out what the store does not know.
         alert_rules: What `alerts:` in site.yaml says, without its secrets; None: nobody watches and nobody is told.
+        metrics_token: Reads the token that opens `/metrics` to a program elsewhere.
         address: https://… under which browsers reach it, by a proxy that speaks TLS; None: on this machine only.
 
     Raises:
@@ -119,7 +121,7 @@ def create_app(  # noqa: PLR0913  # each is a setting of the page
     app.extensions["desk"] = Desk(
         folder=folder, name=name, zone=ZoneInfo(zone), reader=Reader(folder), control=control, describe=describe,
         explain=explain, provider=None if provider is None else SignIn(provider), works=works or NoWorks(),
-        alert_rules=alert_rules,
+        alert_rules=alert_rules, metrics_token=metrics_token,
     )  # fmt: skip
     # JSON in the order in which a person reads it.
     app.json = DefaultJSONProvider(app)

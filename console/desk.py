@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ class Desk:
     works: Works
     #: What site.yaml says of alerts, without its secrets.
     alert_rules: Mapping[str, Any] | None = None
+    #: Reads the token by which a program elsewhere gets `/metrics`; None: none does.
+    metrics_token: Callable[[], str] | None = field(default=None, repr=False)
     #: channel → until when (monotonic), and what was found out about its mapping.
     found_out: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)
     searches: Searches = field(default_factory=Searches)

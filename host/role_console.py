@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
@@ -43,6 +43,7 @@ def run(assignment: Assignment) -> None:
         address=assignment.console.get("address"),
         works=CommandWorks(front_door(), assignment.folder),
         alert_rules=assignment.alerts,
+        metrics_token=_metrics_token(assignment.console),
     )
     directory.announce(store.writer, "console", os.getpid(), None, ())
 
@@ -70,6 +71,12 @@ def run(assignment: Assignment) -> None:
         with app.extensions["desk"].turn:
             control.end_pauses()
         store.writer.now(lambda tx: tx.execute("UPDATE process SET beat_at = ? WHERE role = 'console'", (tx.now,)))
+
+
+def _metrics_token(console: Mapping[str, Any]) -> Callable[[], str] | None:
+    """Return what reads the token of scrapers, anew each time; None where site.yaml names none."""
+    name = console.get("metrics_token")
+    return None if name is None else partial(read_secret, name, console.get("secrets_folder"))
 
 
 def _provider(settings: Mapping[str, Any] | None) -> Provider | None:

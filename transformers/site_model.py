@@ -124,6 +124,10 @@ class Console(Part):
     address: Text | None = Field(default=None, description="https:// address of a proxy by which browsers reach it")
     proxy: Text | None = Field(default=None, description="network address of that proxy, which says who asks")
     sign_in: SignIn | None = None
+    metrics_token: Secret | None = Field(
+        default=None, description="${secret:NAME}: opens /metrics to a scraper elsewhere"
+    )
+    secrets_folder: Text | None = Field(default=None, description="folder with the files of ${secret:…}")
 
 
 class SiteName(Part):

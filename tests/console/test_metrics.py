@@ -96,6 +96,46 @@ def test_a_counter_never_falls_and_hours_that_are_over_are_added_once(site):
     assert Totals().read(connection, now)[number, "SENT"] == whole[number, "SENT"] + 1
 
 
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+def missing() -> str:
+    raise FileNotFoundError("secret METRICS is not set")
+
+
+@pytest.mark.parametrize(
+    ("token", "brought", "status"),
+    [
+        (lambda: TOKEN, f"Bearer {TOKEN}", 200),
+        (lambda: TOKEN, f"bearer {TOKEN}", 200),
+        (lambda: TOKEN, "Bearer 0123", 403),
+        (lambda: TOKEN, f"Basic {TOKEN}", 403),
+        (lambda: TOKEN, TOKEN, 403),
+        (lambda: TOKEN, "Bearer é", 403),
+        (lambda: TOKEN, None, 403),
+        (lambda: "", "Bearer ", 403),
+        (lambda: "short", "Bearer short", 403),
+        (missing, f"Bearer {TOKEN}", 403),
+        (None, f"Bearer {TOKEN}", 403),
+        (None, "Bearer ", 403),
+    ],
+)
+def test_a_scraper_elsewhere_brings_the_token_which_opens_nothing_else(site, token, brought, status):
+    site.store.writer.now(lambda tx: accounts.add(tx, "root", "-", "admin", by="test"))
+    app = create_app(
+        site.folder, Control(site.store, site.ring), name="C", open_to_all=True, address="https://status.example",
+        metrics_token=token,
+    )  # fmt: skip
+    headers = {"Authorization": brought} if brought is not None else {}
+    client = app.test_client()
+    answer = client.get("/metrics", base_url="https://status.example", headers=headers)
+    other = client.get("/channels.json", base_url="https://status.example", headers=headers)
+    app.extensions["desk"].reader.close()
+
+    assert (answer.status_code, other.status_code) == (status, 401)
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize(("address", "status"), [(None, 200), ("https://status.example", 403)])
 def test_who_is_not_signed_in_gets_them_on_this_machine_only(site, address, status):
     site.store.writer.now(lambda tx: accounts.add(tx, "root", "-", "admin", by="test"))
