@@ -67,6 +67,15 @@ def test_a_mistake_about_the_kind_is_told_before_anything_runs(tmp_path, old, ne
     assert checked.plan is None
 
 
+@pytest.mark.parametrize("kind", ["visits", "no-such-kind"])
+def test_a_wrong_kind_is_one_mistake_however_often_its_names_are_used(tmp_path, kind):
+    text = BASE.replace("    change: {", "    values: { change: book }\n    change: {", 1)
+    assert text.count("%change") + text.count("{ change: book }") > 1
+    checked, printed = check(tmp_path, text.replace("kind: visit", f"kind: {kind}"))
+
+    assert [problem.code for problem in checked.problems] == ["E480"], printed
+
+
 def test_a_kind_without_rules_for_the_direction_is_refused(tmp_path):
     _, printed = check(tmp_path, BASE, {"visit": {"hl7-to-fhir": KINDS["visit"]["fhir-to-hl7"]}})
 

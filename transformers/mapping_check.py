@@ -74,11 +74,18 @@ def check_mapping(path: Path, site: Site, name: str | None = None) -> Checked:
         # What a fragment was to write is not missing besides.
         left_out = {*left_out, ("map", mapping_fragments.WORD)}
     plan = {} if mapping is None else direction.plan(desk, mapping, left_out)
-    problems = sorted(desk.problems, key=lambda problem: _order(problem, shown))
+    problems = sorted(_causes(desk.problems), key=lambda problem: _order(problem, shown))
     failed = any(problem.severity == "error" for problem in problems)
     if failed or mapping is None:
         return Checked(problems, None, document.place, document.text)
     return Checked(problems, plan, document.place, document.text, tuple(examples(desk, mapping)))
+
+
+def _causes(problems: list[Problem]) -> list[Problem]:
+    """Leave out what only follows: without the kind nobody knows which names its rules give, nor what they may be."""
+    if not any(problem.code == "E480" for problem in problems):
+        return problems
+    return [problem for problem in problems if problem.code not in {"E102", "E483"}]
 
 
 def _order(problem: Problem, shown: str) -> tuple[bool, str, int, int]:

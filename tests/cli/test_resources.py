@@ -80,7 +80,7 @@ def test_the_running_host_compares_by_the_clock(tmp_path):
     export = Export(tmp_path / "export")
     site = tmp_path / "mappings"
     shutil.copytree(ROOT / "mappings", site)
-    text = (site / "site.yaml").read_text("utf-8").replace("  resources: 15m ", "  resources: 5s ")
+    text = (site / "site.yaml").read_text("utf-8").replace("  resources: 15m ", "  resources: 1s ")
     (site / "site.yaml").write_text(text.replace("  doctor: 1h ", "  doctor: off "), "utf-8")
     export.drop(export.text.replace("CT,BLUME CT,8", "CT,Blume CT,8"))
     with OmegaAI() as omegaai, PowerServer() as powerserver:
