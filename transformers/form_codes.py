@@ -18,7 +18,12 @@ CODES: Mapping[str, Explanation] = _codes(
         "document: { language: pt-BR }",
         "Add form: (in the message), forms: (a folder of the site), read_from: (a FHIR server), or pdf: (a PDF form).",
     ),
-    ("E491", "A file or folder that document: names is not there.", "forms: questionaires", "Correct the name."),
+    (
+        "E491",
+        "A file or folder that document: names is not there, or a file of the folder of fonts is no font.",
+        "forms: questionaires",
+        "Correct the name; put .ttf or .otf files into the folder of fonts.",
+    ),
     (
         "E492",
         "A file of the folder of forms is no valid Questionnaire, or two are the same form.",

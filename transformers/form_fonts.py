@@ -1,7 +1,8 @@
 """The fonts that pages are set in, and what of a text they can draw.
 
 A letter that no font has is refused: a name must not lose one silently. A symbol that no font has (a new emoji) is
-written as its Unicode name. A site adds fonts as files. Source: OpenType 1.9, table `cmap`, formats 4 and 12.
+written as its Unicode name, or as its number where it has none yet. A site adds fonts as files. Source: OpenType 1.9,
+table `cmap`, formats 4 and 12.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Drawable:
     """Says what of a text can be drawn, and writes the rest in words."""
 
     def __init__(self, folders: tuple[str, ...] = ()) -> None:
-        self._known: frozenset[int] = frozenset().union(*(_characters(path) for path in font_files(folders)))
+        self._known: frozenset[int] = frozenset().union(*(characters(path) for path in font_files(folders)))
 
     def text(self, text: str) -> str:
         """Return the text in Unicode's composed form, as the fonts can draw it.
@@ -57,6 +58,8 @@ class Drawable:
             return " "
         kind = unicodedata.category(character)
         name = unicodedata.name(character, "")
+        if kind in ("Cn", "Co"):  # of a later Unicode, or of somebody's own
+            return f"[U+{code:04X}]"
         if kind[0] in "CZ":
             return " " if kind[0] == "Z" else ""
         if kind[0] in "SP" and name:
@@ -66,8 +69,8 @@ class Drawable:
 
 
 @cache
-def _characters(path: Path) -> frozenset[int]:
-    """Return the characters that a font maps to a glyph.
+def characters(path: Path) -> frozenset[int]:
+    """Return the characters that a font file maps to a glyph.
 
     Raises:
         ValueError: the file is no OpenType font with a Unicode character map.

@@ -11,7 +11,7 @@ from typing import Any
 from messages.problem import Problem, Problems
 from transformers import fhir_mapping_check, fhir_validation, form_to_pdf
 from transformers.fhir_path_types import Typed
-from transformers.form_fonts import font_files
+from transformers.form_fonts import characters, font_files
 from transformers.form_mapping_model import Document, FormDicomMapping, FormMapping
 from transformers.mapping_desk import Desk, Where
 from transformers.mapping_file import Steps, did_you_mean, safe_name
@@ -178,9 +178,16 @@ def _template(desk: Desk, name: str) -> tuple[str, str] | None:
 def _fonts(desk: Desk, part: Document) -> list[str]:
     if part.fonts is None:
         return []
-    folder = _inside(desk, (*_HERE, "fonts", "folder"), part.fonts.folder)
+    where = (*_HERE, "fonts", "folder")
+    folder = _inside(desk, where, part.fonts.folder)
     if folder is None:
         return []
-    if not font_files([str(folder)])[2:]:
-        desk.add("E491", (*_HERE, "fonts", "folder"), f"{part.fonts.folder} has no .ttf or .otf file")
+    files = [path for path in font_files([str(folder)]) if path.parent == folder]
+    if not files:
+        desk.add("E491", where, f"{part.fonts.folder} has no .ttf or .otf file")
+    for path in files:
+        try:
+            characters(path)
+        except ValueError as error:
+            desk.add("E491", where, str(error))
     return [str(folder.resolve())]

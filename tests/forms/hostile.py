@@ -4,10 +4,12 @@ As a program it runs all of them in this process and prints the growth of memory
 """
 
 import base64
+import functools
 import io
 import json
 import sys
 import zlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 from host.site import kinds
@@ -26,25 +28,35 @@ HARMLESS = "harmless"
 MEBIBYTE = 1024 * 1024
 
 
+def compiled(checked):
+    """Return a checked mapping, compiled."""
+    assert checked.plan is not None, checked.problems
+    return FormToHl7(json.loads(json.dumps(checked.plan)))
+
+
+@functools.cache
 def transformer():
     """Return the shipped mapping, compiled."""
     site = load_site(form_kit.SITE, {}, kinds())
-    return FormToHl7(json.loads(json.dumps(check_mapping(form_kit.SITE / "form-to-document-viewer.yaml", site).plan)))
+    return compiled(check_mapping(form_kit.SITE / "form-to-document-viewer.yaml", site))
+
+
+def sent(mapping, body):
+    """Send a body the whole way; return the message. Raises Problems."""
+    document = mapping.check(body)
+    (admission,) = mapping.admit(document)
+    values = {"change": "new", "version": "1", "document": "qr-1.v1"}
+    given = Given(
+        now=datetime(2025, 11, 20, tzinfo=UTC), control_id="1", destination="powerserver", focus=admission.focus,
+        values=values,
+    )  # fmt: skip
+    return mapping.transform(document, given).encoded
 
 
 def codes_of(mapping, body):
     """Send a body the whole way; return the codes it was refused with, or the message."""
-    from datetime import UTC, datetime
-
     try:
-        document = mapping.check(body)
-        (admission,) = mapping.admit(document)
-        values = {"change": "new", "version": "1", "document": "qr-1.v1"}
-        given = Given(
-            now=datetime(2025, 11, 20, tzinfo=UTC), control_id="1", destination="powerserver", focus=admission.focus,
-            values=values,
-        )  # fmt: skip
-        return mapping.transform(document, given).encoded
+        return sent(mapping, body)
     except Problems as problems:
         return [problem.code for problem in problems.problems]
 

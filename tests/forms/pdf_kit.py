@@ -1,5 +1,6 @@
 """PDF forms for the tests, and what poppler reads of a PDF."""
 
+import base64
 import io
 import subprocess
 import zlib
@@ -67,6 +68,11 @@ def assembled(objects: dict[int, str], extra: str = "") -> bytes:
         out += f"{offsets[number]:010d} 00000 n \n".encode()
     out += f"trailer << /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n".encode()
     return bytes(out)
+
+
+def in_message(encoded: bytes) -> bytes:
+    """Return the PDF that an HL7 message carries (OBX-5, an ED in base64)."""
+    return base64.b64decode(encoded.split(b"^Base64^")[1].split(b"|")[0])
 
 
 def packed(data: bytes, times: int = 1) -> bytes:
