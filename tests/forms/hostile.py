@@ -1,6 +1,7 @@
 """Forms and PDFs that mean harm, and what becomes of each.
 
-As a program it runs all of them in this process and prints the growth of memory: `python -m tests.forms.hostile`.
+As a program it runs all of them in this process and prints, as JSON, what became of each and how memory grew:
+`python -m tests.forms.hostile`.
 """
 
 import base64
@@ -268,22 +269,24 @@ def taken(pdf):
 
 
 def main():
-    """Run all cases in this process; print by how many bytes its memory grew at most."""
+    """Run all cases in this process; print what became of each, and by how many bytes its memory grew."""
     mapping = transformer()
     codes_of(mapping, form_kit.body(form_kit.bundle("clinical")))
     taken(pdf_kit.of_reportlab())
-    worst = ("", 0)
+    outcomes = {}
     for name, (make, _) in {**FORMS, **PDFS}.items():
         data = make()
         Path("/proc/self/clear_refs").write_text("5")  # begin to measure the peak anew
         before = memory("VmRSS")
-        (codes_of(mapping, data) if name in FORMS else taken(data))
-        grown = memory("VmHWM") - before
-        worst = max(worst, (name, grown), key=lambda one: one[1])
-        sys.stderr.write(f"{grown / MEBIBYTE:8.1f} MiB  {name}\n")
-    expected = [expected for _, expected in (*FORMS.values(), *PDFS.values())]
-    figures = {"cases": len(expected), "refused": len(expected) - expected.count(HARMLESS)}
-    sys.stdout.write(json.dumps({**figures, "worst": worst[0], "bytes": worst[1]}) + "\n")
+        found = codes_of(mapping, data) if name in FORMS else taken(data)
+        outcomes[name] = {"bytes": memory("VmHWM") - before}
+        if isinstance(found, bytes):
+            pdf = pdf_kit.in_message(found) if name in FORMS else found
+            outcomes[name] |= {"codes": [], "message": found.decode("latin-1"), "pdf": base64.b64encode(pdf).decode()}
+        else:
+            outcomes[name]["codes"] = found
+        sys.stderr.write(f"{outcomes[name]['bytes'] / MEBIBYTE:8.1f} MiB  {name}\n")
+    sys.stdout.write(json.dumps(outcomes) + "\n")
 
 
 def memory(name):

@@ -78,7 +78,7 @@ def in_message(encoded: bytes) -> bytes:
 def packed(data: bytes, times: int = 1) -> bytes:
     """Return data packed by zlib, perhaps several times over."""
     for _ in range(times):
-        data = zlib.compress(data, 9)
+        data = zlib.compress(data, 1)
     return data
 
 
