@@ -261,8 +261,11 @@ def at_door(name: str, kind: Kind, facts: Facts, connection: Connection, focus: 
 
 def _refuse_blocked(kind: Kind, facts: Facts, memory: Memory | None, connection: Connection) -> None:
     """Refuse what would newly take a resource with a blocker; what stands there already is not given back for it."""
-    if not (isinstance(kind, HasStanding) and kind.stands(facts, memory)):
+    try:
         resource_sync.refuse_blocked(connection, facts)
+    except Problems:
+        if not (isinstance(kind, HasStanding) and kind.stands(facts, memory)):
+            raise
 
 
 def settle(name: str, kind: Kind, keys: tuple[str, ...], outcome: Outcome) -> SubjectChange:
