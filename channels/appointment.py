@@ -136,7 +136,7 @@ class Appointment:
         if way.side == POWERSERVER:
             record = replace(
                 record, powerserver=way.snapshot, state=way.snapshot.state, done=way.version,
-                accepted=outcome.said_at or outcome.now,
+                accepted=_earlier(outcome.said_at or outcome.now, way.told),
             )  # fmt: skip
         else:
             resource = way.snapshot.resource or record.resource
@@ -229,7 +229,7 @@ class Appointment:
             return Hold(reason=STALE, memory=record.written_down(), note=note)
         is_new = "filler" in facts and record.filler is None and record.state not in {State.NONE, State.OUTSIDE}
         record = replace(record, filler=one(facts, "filler") or record.filler)
-        for way in record.ways.values():
+        for number, way in record.ways.items():
             # What the patient has answered Blume does not show by itself: that is news, once PowerServer has accepted.
             is_shown = record.blume is None or is_same_state(told, record.blume)
             if (
@@ -238,10 +238,14 @@ class Appointment:
                 and told.is_like(replace(way.snapshot, other=None), same=is_same_state(told, way.snapshot))
             ):
                 # PowerServer tells before its acknowledgement was read: that is one, too.
-                record = replace(record, powerserver=way.snapshot, state=way.snapshot.state, heard=said)
+                ways = {**record.ways, number: replace(way, told=_earlier(way.told, said))}
+                record = replace(record, powerserver=way.snapshot, state=way.snapshot.state, heard=said, ways=ways)
                 return self._known(told, record, occasion, note, is_new=is_new)
         if any(way.side == POWERSERVER for way in record.ways.values()):
             return Wait(reason=UNDER_WAY)
+        has = record.powerserver
+        if has is not None and told.is_like(replace(has, other=None), same=is_same_state(told, has)):
+            record = replace(record, accepted=record.accepted and _earlier(record.accepted, said))
         overtaken = self._overtaken(told, said, record)
         if overtaken is not None:
             return Hold(reason=overtaken, memory=record.written_down(), note=note)
@@ -325,3 +329,8 @@ class Appointment:
         if moved_to is not None:
             values["moved_to"] = moved_to
         return Go(values=values, memory=replace(record, ways=ways).written_down(), note=note)
+
+
+def _earlier(one_: float | None, other: float | None) -> float | None:
+    """Return the earlier of two moments that may not be known."""
+    return min((moment for moment in (one_, other) if moment is not None), default=None)

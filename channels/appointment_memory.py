@@ -61,6 +61,8 @@ class Way:
     snapshot: Snapshot
     #: The version that is being brought, by all its facts; None where the version is not known.
     version: str | None = None
+    #: When the side itself told that it has this, before its acknowledgement was read.
+    told: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

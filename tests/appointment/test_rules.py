@@ -167,6 +167,32 @@ def test_a_confirmation_that_powerserver_sent_after_it_accepted_the_move_counts(
     assert story.state == "CONFIRMED"
 
 
+def test_what_staff_did_after_powerserver_told_of_the_move_counts_though_its_answer_came_later():
+    """PowerServer takes a move, then its staff cancel; its answer was lost, and the same bytes are answered later."""
+    story = Story()
+    story.blume("proposed")
+    story.blume("proposed", TEN, settle=None)
+    story.powerserver("PENDING", TEN, priority=("SCHEDULED STATUS",))
+    said = story.now + timedelta(minutes=1)
+    story.now = said + timedelta(minutes=1)
+    story.settle(2, said_at=story.now.timestamp())
+
+    assert change(story.powerserver("CONFIRMED", TEN, event="S15", said_at=said.isoformat())) == "cancelled"
+
+
+def test_what_powerserver_told_of_the_move_is_older_than_what_it_tells_next_whenever_it_answers():
+    story = Story()
+    story.blume("proposed")
+    story.blume("proposed", TEN)
+    early = story.now - timedelta(seconds=90)
+    story.memory |= {"heard": early.timestamp() - 1}
+
+    echo = story.powerserver("PENDING", TEN, priority=("SCHEDULED STATUS",), said_at=early.isoformat())
+    later = story.powerserver("CONFIRMED", TEN, said_at=(early + timedelta(seconds=5)).isoformat())
+
+    assert (change(echo), change(later)) == ("numbered", "confirmed")
+
+
 def test_where_powerserver_s_clock_is_not_known_the_newer_of_both_edits_counts():
     story = Story()
     story.blume("proposed")

@@ -1,6 +1,7 @@
 """A Blume and a PowerServer with states of their own, on sockets, and a whole host with both channels between them.
 
-`python -m tests.appointment.walk 20 60` walks with 20 seeds, 60 steps each, and prints what came of it. Neither model
+`python -m tests.appointment.walk 20 60` walks with 20 seeds, 60 steps each, but begins no new one after 150 seconds (a
+third number says another time), tells every ten seconds how far it is, and prints what came of it. Neither model
 knows the host's table: each does what its screens let people do (the two systems' manuals), takes what it is brought,
 and tells of every change, also of one that it was brought; that is what makes echoes. What is told arrives late, twice,
 or after what the other side told later; lines break before and after a message was carried out.
@@ -12,6 +13,7 @@ import json
 import random
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,21 +37,27 @@ class Desk:
     start: datetime | None = None
     asked: bool = False
     acts: int = 0
+    #: Seconds since 1970-01-01 UTC, by PowerServer's clock: when something was done there last.
+    at: float = 0.0
     #: Control ids of what it was brought: a repeat is answered as before, and does nothing.
     taken: set[str] = field(default_factory=set)
     #: Messages that have not left yet: (sample, start, when, changes).
     tells: list[tuple[str, datetime, datetime, dict[str, str]]] = field(default_factory=list)
 
-    def change(self, status: str, start: datetime, *, asked: bool) -> None:
+    def change(self, status: str, start: datetime, *, asked: bool, at: float = 0.0) -> None:
         sample = {"CONFIRMED": "confirm", "SCHEDULED": "move", "CANCELLED": "cancel"}[status]
         if self.status is None and not asked:
             sample = "book"
-        self.status, self.start, self.asked = status, start, asked
         changes = {} if asked else {"SCHEDULED_STATUS": "ROUTINE"}
-        self.tells.append((sample, start, datetime.now(UTC), changes))
+        when = datetime.fromtimestamp(at, UTC) if at else datetime.now(UTC)
+        if when.timestamp() < self.at:  # it came while staff did something else, who had the last word
+            self.tells.insert(max(len(self.tells) - 1, 0), (sample, start, when, changes))
+            return
+        self.status, self.start, self.asked, self.at = status, start, asked, when.timestamp()
+        self.tells.append((sample, start, when, changes))
 
-    def take(self, segments: list[str]) -> None:
-        """Carry out what the host brought: S12, S13, S14 or S15."""
+    def take(self, segments: list[str], at: float) -> None:
+        """Carry out what the host brought, at the moment at which it was answered: S12, S13, S14 or S15."""
         control_id, event = segments[0].split("|")[9], segments[0].split("|")[8].split("^")[1]
         if control_id in self.taken:
             return
@@ -60,7 +68,7 @@ class Desk:
         status = {"S12": "SCHEDULED", "S13": "SCHEDULED", "S15": "CANCELLED"}.get(event)
         if event == "S14" and "CONFIRMED" in next(line for line in segments if line.startswith("SCH|")):
             status = "CONFIRMED"
-        self.change(status or self.status or "", start.astimezone(UTC), asked=status == "SCHEDULED")
+        self.change(status or self.status or "", start.astimezone(UTC), asked=status == "SCHEDULED", at=at)
 
 
 class Walk:
@@ -144,7 +152,7 @@ class Walk:
             ids = {field.partition("^")[0] for field in schedule[1:3]}
             for number, desk in self.desks.items():
                 if {f"appt-{number}", f"PS-{number}"} & ids:
-                    desk.take(segments)
+                    desk.take(segments, one.at)
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -200,7 +208,9 @@ class Walk:
             here = (held.get("status"), datetime.fromisoformat(held["start"]) if held else None)
             asked = "proposed" if desk.asked else "pending"
             there = (_SHOWN.get(desk.status or "") or (asked if desk.status else None), desk.start)
-            if here != there and not (here[0] == "cancelled" and desk.status is None):  # never told: nothing to cancel
+            if here[0] == there[0] == "cancelled" or (here[0] == "cancelled" and desk.status is None):
+                continue  # an S15 has no time; what PowerServer never heard of needs no cancelling
+            if here != there:
                 same = "at the same time" if here[1] == there[1] else "at another time"
                 found.append(f"{number}: Blume has {here[0]}, PowerServer {there[0]}, {same}")
         return found
@@ -217,17 +227,27 @@ def walk(world: World, seed: int, numbers: range, steps: int) -> tuple[list[str]
     return [text for text in differences if int(text.partition(":")[0]) not in parked], parked
 
 
-def main(seeds: int, steps: int) -> int:
-    """Walk with many seeds in one world."""
-    result: dict[str, Any] = {"seeds": seeds, "steps": steps, "parked": 0, "differences": []}
+def main(seeds: int, steps: int, seconds: float = 150) -> int:
+    """Walk with many seeds in one world; no new one is begun when the time is over."""
+    result: dict[str, Any] = {"seeds": 0, "steps": steps, "appointments": 0, "parked": 0, "differences": []}
+    began = told = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, World(Path(folder), blocks=False) as world:
         for seed in range(seeds):
+            if time.monotonic() - began > seconds:
+                break
             differences, parked = walk(world, seed, range(100 * seed + 1, 100 * seed + 4), steps)
+            result["seeds"] += 1
+            result["appointments"] += 3
             result["parked"] += len(parked)
             result["differences"] += [f"seed {seed}: {text}" for text in differences]
+            if time.monotonic() - told > 10:
+                told = time.monotonic()
+                sys.stderr.write(f"{told - began:.0f} s: {result['seeds']} of {seeds} seeds\n")
+    result["seconds"] = round(time.monotonic() - began)
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
     return bool(result["differences"])
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(*map(int, sys.argv[1:3])))
+    numbers = [int(word) for word in sys.argv[1:]]
+    raise SystemExit(main(*numbers))
