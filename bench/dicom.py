@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from bench.dicom_peers import Door, Floor, door, slices, storescp
 from connectors.dicom_base import Instance, Verdict
@@ -69,16 +70,25 @@ def ours(ae_title: str, port: int, sent: Sequence[Instance]) -> tuple[float, flo
     return len(sent) / seconds, spent * 1000 / len(sent)
 
 
+class Peers(NamedTuple):
+    """Whom the instances are sent to."""
+
+    #: Port of dcmtk's storescp.
+    archive: int
+    door: Door
+    floor: Floor
+
+
 class Round:
     """The figures of one round, by name."""
 
-    def __init__(self, folder: Path, count: int, archive: int, to: Door, floor: Floor) -> None:
-        sent = slices(folder, count)  # new instances: the door keeps a data set that it has only once
-        theirs = dcmtk(archive, sent[:DCMTK])
-        sending, sender_cpu = ours("STORESCP", archive, sent)
+    def __init__(self, peers: Peers, sent: Sequence[Instance], few: int) -> None:
+        to = peers.door
+        theirs = dcmtk(peers.archive, sent[:few])
+        sending, sender_cpu = ours("STORESCP", peers.archive, sent)
         before = to.cpu_seconds()
         taking, taken_cpu = ours(to.ae_title, to.port, sent)
-        kept = floor.keep(sent)
+        kept = peers.floor.keep(sent)
         self.figures = {
             "dcmtk_per_second": theirs,
             "sending_per_second": sending,
@@ -88,7 +98,7 @@ class Round:
             "floor_per_second": kept,
             "taking_of_floor": taking / kept,
             "sender_cpu_ms": max(sender_cpu, taken_cpu),
-            "door_cpu_ms": (to.cpu_seconds() - before) * 1000 / count,
+            "door_cpu_ms": (to.cpu_seconds() - before) * 1000 / len(sent),
         }
         self.sender_mb, self.door_mb = _resident_mb(os.getpid()), _resident_mb(to.pid)
 
@@ -98,11 +108,12 @@ def _resident_mb(pid: int) -> float:
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
 
 
-def measure(folder: Path, count: int, rounds: int) -> dict[str, float]:
+def measure(folder: Path, count: int, rounds: int, few: int = DCMTK) -> dict[str, float]:
     """Return the median of each figure over the rounds, of CPU the least; and how much memory grew after the first."""
     with storescp(folder / "received") as archive, door(folder / "data") as to:
-        floor = Floor(folder / "floor")
-        done = [Round(folder, max(count, DCMTK), archive, to, floor) for _ in range(rounds)]
+        peers = Peers(archive, to, Floor(folder / "floor"))
+        # New instances in each round: the door keeps a data set that it has only once.
+        done = [Round(peers, slices(folder, max(count, few)), few) for _ in range(rounds)]
     figures = {
         name: (min if name.endswith("cpu_ms") else median)(one.figures[name] for one in done)
         for name in done[0].figures

@@ -96,11 +96,9 @@ class Reception:
             if kind != dicom_pdu.ASSOCIATE_RQ:
                 raise ProtocolError("the peer does not begin with a request for an association")
             asked = dicom_negotiation.read_request(bytes(pdu))
-        except ProtocolError:
-            self._wire.close(dicom_pdu.abort(by_provider=True))
-            self._manners.intake.turned_away(TurnedAway.PROTOCOL, self.peer)
-            raise
-        except TimeoutError:
+        except (ProtocolError, TimeoutError) as error:
+            if isinstance(error, ProtocolError):
+                self._wire.close(dicom_pdu.abort(by_provider=True))
             self._manners.intake.turned_away(TurnedAway.PROTOCOL, self.peer)
             raise
         if asked.called_ae_title != self._manners.ae_title:
