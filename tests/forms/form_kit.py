@@ -4,8 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from store import reads
+from store.connection import connect
+from tests.cli.console_script import RunningHost, wait_until
+
 SITE = Path(__file__).resolve().parents[2] / "mappings"
 SAMPLES = SITE / "samples"
+MAPPING = "form-to-document-viewer.yaml"
+#: The line of the mapping behind which more of `document:` may be said.
+QUESTIONNAIRE = '  form: "%questionnaire"\n'
 
 
 def bundle(name: str = "clinical", **changes: Any) -> dict[str, Any]:
@@ -42,3 +49,19 @@ def version(number: int, minute: int = 29, **changes: Any) -> bytes:
     response["item"][0]["answer"][0]["item"][0]["answer"][0]["valueString"] = f"Iodo, versão {number}"
     response.update(changes)
     return body(document)
+
+
+def reason_of(host: RunningHost, message: str) -> str:
+    """Return why a form stands where it stands."""
+    link = connect(host.data)
+    try:
+        return reads.line(link, message).deliveries[0].reason or ""
+    finally:
+        link.close()
+
+
+def sent(host: RunningHost, body: bytes) -> str:
+    """Book a form and wait until it is sent; return its message."""
+    message = host.book(body)
+    wait_until(lambda: host.status_of(message) == "SENT", "the form is sent")
+    return message

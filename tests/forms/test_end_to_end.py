@@ -2,32 +2,14 @@
 
 import itertools
 import json
-import shutil
 
 import pytest
 
 from simulators.document_viewer import DOCUMENTS, PATIENT_DOCUMENTS, DocumentViewer
-from simulators.powerserver import PowerServer
-from store import reads
-from store.connection import connect
-from tests.cli.console_script import RunningHost, wait_until
+from tests.cli.console_script import wait_until
 from tests.forms import form_kit, pdf_kit
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def powerserver():
-    with PowerServer() as peer:
-        yield peer
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory, powerserver):
-    folder = tmp_path_factory.mktemp("forms")
-    site = shutil.copytree(form_kit.SITE, folder / "mappings")
-    with RunningHost(folder / "data", powerserver.port, site) as running:
-        yield running
 
 
 @pytest.fixture
@@ -48,15 +30,7 @@ def submit(host, name, document, ends="SENT"):
     """Send a form; return the reason once its delivery has come to a status."""
     message = host.book(of(name, document))
     wait_until(lambda: host.status_of(message) == ends, f"the form is {ends}")
-    return reason_of(host, message)
-
-
-def reason_of(host, message):
-    link = connect(host.data)
-    try:
-        return reads.line(link, message).deliveries[0].reason or ""
-    finally:
-        link.close()
+    return form_kit.reason_of(host, message)
 
 
 def version(name, number, **changes):
@@ -189,7 +163,7 @@ def test_a_clinical_form_waits_for_its_appointment_and_says_so(host, powerserver
     order["identifier"] = [{**order["identifier"][0], "value": f"sr-{name}"}]
     form_kit.resource(document, "QuestionnaireResponse")["authored"] = "2099-01-01T00:00:00Z"
     message = host.book(of(name, document))
-    wait_until(lambda: "waits for its study" in reason_of(host, message), "the reason is shown")
+    wait_until(lambda: "waits for its study" in form_kit.reason_of(host, message), "the reason is shown")
     assert viewer(powerserver).versions(name) == []
 
     booking = json.loads((form_kit.SAMPLES / "appointment-request.json").read_bytes())

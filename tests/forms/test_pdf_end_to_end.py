@@ -3,32 +3,11 @@
 import base64
 import shutil
 
-import pytest
-
 from simulators.document_viewer import PATIENT_DOCUMENTS, DocumentViewer
-from simulators.powerserver import PowerServer
-from tests.cli.console_script import RunningHost, edit, wait_until
+from tests.cli.console_script import edit, wait_until
 from tests.forms import form_kit, hostile, pdf_kit
-from tests.forms.test_end_to_end import reason_of
 
-MAPPING = "form-to-document-viewer.yaml"
-HERE = '  form: "%questionnaire"\n'
 NAME = "José Conceição Müller"
-
-
-@pytest.fixture(scope="module")
-def powerserver():
-    with PowerServer() as peer:
-        yield peer
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory, powerserver):
-    folder = tmp_path_factory.mktemp("pdf-forms")
-    site = shutil.copytree(form_kit.SITE, folder / "mappings")
-    edit(site / MAPPING, HERE, HERE + '  pdf: "%resource.entry.resource.ofType(Binary).data.first()"\n')
-    with RunningHost(folder / "data", powerserver.port, site) as running:
-        yield running
 
 
 def choice(name, *codes):
@@ -67,8 +46,7 @@ def live(powerserver, number):
 
 
 def test_a_pdf_form_is_filled_in_and_stands_flat_in_the_document_viewer(host, powerserver, tmp_path):
-    message = host.book(submitted("qr-901", pdf_kit.by_hand(), ANSWERS))
-    wait_until(lambda: host.status_of(message) == "SENT", "the form is sent")
+    form_kit.sent(host, submitted("qr-901", pdf_kit.by_hand(), ANSWERS))
 
     pdf = live(powerserver, "qr-901.v1").pdf
     assert NAME in pdf_kit.text_of(pdf)
@@ -79,8 +57,7 @@ def test_a_pdf_form_is_filled_in_and_stands_flat_in_the_document_viewer(host, po
 
 def test_a_pdf_that_blume_has_finished_goes_without_its_scripts(host, powerserver):
     source = pdf_kit.by_hand(catalog="/OpenAction << /Type /Action /S /JavaScript /JS (app.alert(1)) >>")
-    message = host.book(submitted("qr-902", source, []))
-    wait_until(lambda: host.status_of(message) == "SENT", "the PDF is sent")
+    form_kit.sent(host, submitted("qr-902", source, []))
 
     pdf = live(powerserver, "qr-902.v1").pdf
     assert pdf.startswith(b"%PDF-")
@@ -92,16 +69,15 @@ def test_a_pdf_form_without_a_field_for_an_answer_is_parked(host):
     message = host.book(submitted("qr-903", pdf_kit.by_hand().replace(b"(name)", b"(naam)"), answers))
     wait_until(lambda: host.status_of(message) == "ERROR", "the form is parked")
 
-    assert "PDF_FIELD_UNKNOWN" in reason_of(host, message)
-    assert NAME not in reason_of(host, message)
+    assert "PDF_FIELD_UNKNOWN" in form_kit.reason_of(host, message)
+    assert NAME not in form_kit.reason_of(host, message)
 
 
 def test_a_replay_makes_the_same_documents_and_tells_what_a_change_would_do(host):
-    message = host.book(form_kit.version(1))
-    wait_until(lambda: host.status_of(message) == "SENT", "the normal form is sent")
-    same = host.command("replay", "form-to-document-viewer", "--with", host.site / MAPPING, "--json")
+    form_kit.sent(host, form_kit.version(1))
+    same = host.command("replay", "form-to-document-viewer", "--with", host.site / form_kit.MAPPING, "--json")
 
-    changed = shutil.copy(host.site / MAPPING, host.site / "changed.yaml")
+    changed = shutil.copy(host.site / form_kit.MAPPING, host.site / "changed.yaml")
     edit(changed, "TXA-18: { value: U }", "TXA-18: { value: R }")
     other = host.command("replay", "form-to-document-viewer", "--with", changed, "--json")
 
