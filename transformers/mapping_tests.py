@@ -5,7 +5,6 @@ Used by `plugin-host test`, never on the way of a message.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,29 +12,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from messages.problem import Place, Problem, Problems
+from messages.problem import Place
 from transformers import (
     fhir_examples,
     fhir_to_dicom,
     fhir_to_fhir,
-    fhir_validation,
     form_to_dicom,
     form_to_hl7,
     hl7_tables,
     hl7_to_fhir,
+    mapping_attempt,
 )
-from transformers.base import Filtered, Given, Transformed
+from transformers.base import Transformed
 from transformers.fhir_to_hl7 import FhirToHl7, compile_plan
 from transformers.form_to_hl7 import FormToHl7
 from transformers.hl7_path import HL7Path, parse
 from transformers.mapping_checked import Checked, Example
-from transformers.mapping_examples import WORDS, change
+from transformers.mapping_examples import WORDS
 from transformers.mapping_explain import Trace
-from transformers.mapping_follow import follow
 
 #: The time of a test that names none.
 NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)
-CONTROL_ID = "00000000000000000000"
 _PDF = re.compile(r"(?<=\^Base64\^)(JVBERi0)[A-Za-z0-9+/=]*")
 #: Written anew at each run: no test compares them with a stored message.
 _MASKED = frozenset({"MSH-7", "MSH-10"})
@@ -116,84 +113,14 @@ def _rule_places(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _run(plan: Mapping[str, Any], transformer: FhirToHl7, example: Example, folder: Path, now: datetime) -> TestResult:
     destination = example.destination or next(iter(plan["destinations"]))
-    document = json.loads((folder / example.given).read_bytes())
-    for pointer, value in example.change.items():
-        document = change(document, pointer, value)
-    refused: Sequence[Problem] = ()
-    problems: Sequence[Problem] = fhir_validation.validate(document)
-    problems = [problem for problem in problems if problem.severity == "error"]
-    result: Transformed | Filtered | None = None
-    seen = Trace()
-    try:
-        admissions = [] if problems else transformer.admit(document)
-        if admissions:
-            given = Given(
-                now=example.now or now,
-                control_id=CONTROL_ID,
-                destination=destination,
-                focus=admissions[0].focus,
-                known=example.known,
-                values=example.values,
-            )
-            refused = transformer.refusals(document, given.focus, given.now)
-            seen = follow(plan, document, given)
-            result = transformer.transform(document, given)
-        elif not problems:
-            result = Filtered(reason="not for this channel")
-    except Problems as found:
-        problems = found.problems
     version = plan["destinations"][destination]["hl7"]
-    if "refused" in example.expect:
-        differences = tuple(_refusal_differences(example.expect["refused"], refused, result, problems))
-    else:
-        differences = tuple(_differences(example.expect, result, refused or problems, folder, version))
-    return TestResult(name=example.name, place=example.place, differences=differences, trace=seen)
+    done = mapping_attempt.attempt(plan, transformer, mapping_attempt.sample(example, folder), example, now)
 
+    def compare(result: Transformed) -> Iterator[str]:
+        return _message_differences(example.expect, result, folder, version)
 
-def _differences(
-    expect: Mapping[str, str],
-    result: Transformed | Filtered | None,
-    problems: Sequence[Problem],
-    folder: Path,
-    version: str,
-) -> Iterator[str]:
-    if "error" in expect:
-        if not problems:
-            yield f"expected the error {expect['error']}, got {_outcome(result)}"
-        elif not any(expect["error"] == problem.code or expect["error"] in problem.text for problem in problems):
-            yield f"expected the error {expect['error']}, got {_told(problems)}"
-        return
-    if problems:
-        yield f"expected a message, got {_told(problems)}"
-        return
-    if "filtered" in expect:
-        if not isinstance(result, Filtered):
-            yield f"expected to be filtered ({expect['filtered']}), got {_outcome(result)}"
-        elif expect["filtered"] not in result.reason:
-            yield f"expected to be filtered ({expect['filtered']}), got filtered: {result.reason}"
-        return
-    if not isinstance(result, Transformed):
-        yield f"expected a message, got {_outcome(result)}"
-        return
-    yield from _message_differences(expect, result, folder, version)
-
-
-def _refusal_differences(
-    wanted: str, refused: Sequence[Problem], result: Transformed | Filtered | None, problems: Sequence[Problem]
-) -> Iterator[str]:
-    if not any(wanted == problem.code or wanted in f"{problem.text} {problem.hint}" for problem in refused):
-        got = _told(refused) if refused else f"accepted, and then {_told(problems) or _outcome(result)}"
-        yield f"expected to be refused at the door ({wanted}), got {got}"
-
-
-def _outcome(result: Transformed | Filtered | None) -> str:
-    if isinstance(result, Transformed):
-        return f"a message (action {result.action})"
-    return f"filtered: {result.reason}" if result else "nothing"
-
-
-def _told(problems: Sequence[Problem]) -> str:
-    return "; ".join(f"{problem.code} {problem.text}" for problem in problems)
+    differences = mapping_attempt.differences(example.expect, done, "a message", compare)
+    return _result(example, tuple(differences), done.seen)
 
 
 def _message_differences(expect: Mapping[str, str], result: Transformed, folder: Path, version: str) -> Iterator[str]:
