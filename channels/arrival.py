@@ -11,7 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from channels.migration import Step, Target, Unlisted, backoff, listed
+from channels.instance_lists import Unlisted
+from channels.migration import Step, Target, backoff, listed
 from channels.migration_settings import PROOFS, Migration
 from connectors.dicom_base import CommitmentReport, Query, Reference, Verdict
 from messages.job_states import Event

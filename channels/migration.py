@@ -11,24 +11,21 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 
 from channels import storage_classes
+from channels.batches import Batch, batches
+from channels.instance_lists import Unlisted, list_instances, matches
 from channels.migration_settings import Migration
 from connectors.dicom_base import (
     Counts,
     DicomPeer,
     DicomwebPeer,
-    Found,
     Instance,
     InstanceOutcome,
     Outcome,
-    Query,
     TransferOutcome,
     Verdict,
 )
@@ -38,8 +35,6 @@ from store.job_parts import PROVEN, JobInstance
 from store.jobs import Job
 from store.store import Store
 
-#: SOP Instance UIDs that one request names at most: 64 characters each, they must fit into a command's data set.
-_NAMED = 100
 #: Seconds between two notes of how far a transfer is.
 _NOTE = 1.0
 #: Longest wait between two tries, in seconds.
@@ -78,14 +73,6 @@ class Ended(Exception):
     """The job was ended by a person, or the process is being stopped, while something was under way."""
 
 
-class Unlisted(Exception):
-    """A station did not give a whole list; how it ended is in `outcome`."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.words)
-        self.outcome = outcome
-
-
 class Mover:
     """Moves what one job is about."""
 
@@ -114,7 +101,8 @@ class Mover:
         gained = self._proven() - before
         todo = [row for row in self._rows() if row.state not in PROVEN]
         if todo and self._settings.transfer != "external":
-            for number, batch in enumerate(self._batches(todo)):
+            every = job_parts.instances(self._store.connection, self._job.number)
+            for number, batch in enumerate(batches(every, todo, self._settings.instances_at_once)):
                 if number and self._settings.pause_between:
                     await asyncio.sleep(self._settings.pause_between)
                 try:
@@ -157,49 +145,19 @@ class Mover:
     def _proven(self) -> int:
         return sum(row.state in PROVEN for row in self._rows())
 
-    def _batches(self, todo: Sequence[JobInstance]) -> Iterator[list[JobInstance]]:
-        """Part what is to be sent: a whole study where nothing of it is there, else series, else instances."""
-        most = self._settings.instances_at_once
-        every = job_parts.instances(self._store.connection, self._job.number)
-        studies, series = Counter(row.study for row in every), Counter(row.series for row in every)
-        for study, of_study in groupby(todo, attrgetter("study")):
-            rows = list(of_study)
-            if not most and len(rows) == studies[study]:
-                yield rows
-                continue
-            for uid, of_series in groupby(rows, attrgetter("series")):
-                lacking = list(of_series)
-                size = most or (len(lacking) if len(lacking) == series[uid] else _NAMED)
-                for start in range(0, len(lacking), size):
-                    yield lacking[start : start + size]
-
     # -- sending ----------------------------------------------------------------------------------------------
 
-    async def _send(self, batch: list[JobInstance]) -> Outcome:
-        keys = self._keys(batch)
-        source = self._stations(batch[0].station)
+    async def _send(self, batch: Batch) -> Outcome:
+        source = self._stations(batch.rows[0].station)
         if self._settings.transfer == "cmove":
-            outcome = await source.move(keys, self._target.ae_title, self._tell)
-            await self._mark(batch, outcome)
+            outcome = await source.move(batch.keys, self._target.ae_title, self._tell)
+            await self._mark(batch.rows, outcome)
             return outcome
         folder = self._store.folder / "transfer" / self._job.reference
         try:
-            return await self._carry(source, keys, batch, folder)
+            return await self._carry(source, batch, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-    def _keys(self, batch: Sequence[JobInstance]) -> dict[str, str]:
-        """Return what names a batch, at the highest level that names nothing else."""
-        first = batch[0]
-        keys = {"StudyInstanceUID": first.study}
-        every = job_parts.instances(self._store.connection, self._job.number)
-        if sum(row.study == first.study for row in every) == len(batch):
-            return keys
-        keys["SeriesInstanceUID"] = first.series
-        if sum(row.series == first.series for row in every) == len(batch):
-            return keys
-        keys["SOPInstanceUID"] = "\\".join(row.sop_instance for row in batch)
-        return keys
 
     async def _mark(self, batch: Iterable[JobInstance], outcome: TransferOutcome) -> None:
         """Note what a C-MOVE says of each instance; where it did not answer, nothing is known."""
@@ -214,9 +172,7 @@ class Mover:
         if uids:
             await self._store.writer.run(lambda tx: job_parts.mark(tx, self._job.number, uids, state, reason))
 
-    async def _carry(
-        self, source: DicomPeer, keys: Mapping[str, str], batch: Sequence[JobInstance], folder: Path
-    ) -> Outcome:
+    async def _carry(self, source: DicomPeer, batch: Batch, folder: Path) -> Outcome:
         """C-GET a batch into a folder of ours, and store it at the target."""
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
         came: list[Instance] = []
@@ -224,9 +180,9 @@ class Mover:
         async def arrived(instance: Instance) -> None:
             came.append(instance)
 
-        classes = await self._classes(source, batch)
-        got = await source.get(keys, classes, folder, arrived, self._tell)
-        wanted = {row.sop_instance for row in batch}
+        classes = await self._classes(source, batch.rows)
+        got = await source.get(batch.keys, classes, folder, arrived, self._tell)
+        wanted = {row.sop_instance for row in batch.rows}
         mine = [instance for instance in came if instance.reference.sop_instance_uid in wanted]
         async for outcome in self._stored(mine):
             uid = outcome.reference.sop_instance_uid
@@ -243,7 +199,7 @@ class Mover:
             return sorted({row.sop_class for row in batch})
         keys = {"StudyInstanceUID": batch[0].study, "SeriesInstanceUID": "", "Modality": ""}
         series = {row.series for row in batch}
-        found = await _matches(source, "SERIES", keys)
+        found = await matches(source, "SERIES", keys)
         mine = [match for match in found if match.get("SeriesInstanceUID") in series]
         return storage_classes.classes(sorted({match.get("Modality", "").strip().upper() for match in mine}))
 
@@ -308,32 +264,7 @@ def backoff(settings: Migration, attempts: int) -> float:
     return min(_LONGEST, wait)
 
 
-async def list_instances(peer: DicomPeer | DicomwebPeer, study: str) -> list[Mapping[str, str]]:
-    """Return SeriesInstanceUID, SOPInstanceUID and SOPClassUID of all instances of a study that a station has.
-
-    Series by series: a station need not answer an IMAGE query without its series (PS3.4 C.4.1.2.2.1).
-
-    Raises:
-        Unlisted: the answer was no whole list.
-        OSError: nothing was asked.
-    """
-    found: list[Mapping[str, str]] = []
-    for series in await _matches(peer, "SERIES", {"StudyInstanceUID": study, "SeriesInstanceUID": ""}):
-        uid = series.get("SeriesInstanceUID", "")
-        keys = {"StudyInstanceUID": study, "SeriesInstanceUID": uid, "SOPInstanceUID": "", "SOPClassUID": ""}
-        matches = await _matches(peer, "IMAGE", keys)
-        found += [{**match, "SeriesInstanceUID": uid} for match in matches if match.get("SOPInstanceUID")]
-    return found
-
-
 async def listed(target: Target, study: str) -> dict[str, str]:
     """Return SOP Instance UID → SOP Class UID ("" where it is not told) of a target; raises as `list_instances`."""
     found = await list_instances(target.web or target.peer, study)
     return {match["SOPInstanceUID"]: match.get("SOPClassUID", "") for match in found}
-
-
-async def _matches(peer: DicomPeer | DicomwebPeer, level: str, keys: Mapping[str, str]) -> Sequence[Mapping[str, str]]:
-    found: Found = await peer.find(Query(level=level, keys=keys))  # type: ignore[arg-type]  # SERIES or IMAGE
-    if found.verdict is not Verdict.SUCCESS or found.is_cut:
-        raise Unlisted(found)
-    return found.matches

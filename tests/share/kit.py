@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import shutil
 import time
 import warnings
 from contextlib import AsyncExitStack
@@ -18,13 +19,37 @@ from channels.job_work import Workshop
 from messages.identity import message_id
 from simulators.omegaai import OmegaAI
 from store import directory, job_parts, jobs
+from store.connection import connect
 from store.store import Store
+from tests.cli.console_script import ROOT, without_clock
 from tests.dicom.kit import Kept, listening
 
 ORGANIZATION = "4f1c0f6e-9a53-4c8e-8f0f-0d8b2f0c9d11"
 SYSTEM = "urn:powerserver:mrn"
 PATIENT = "PH-000001"
 URL = f"https://share.example/share-study/{ORGANIZATION}"
+
+
+def site_with(folder, *examples):
+    """Copy the shipped site with these examples as its only channels: a host starts sooner with less to check."""
+    site = folder / "mappings"
+    shutil.copytree(ROOT / "mappings", site)
+    for path in site.glob("*.yaml"):
+        if path.name != "site.yaml":
+            path.unlink()
+    for name in examples:
+        shutil.copy(site / "examples" / f"{name}.yaml", site)
+    return without_clock(site)
+
+
+def job_state(host, number):
+    """Return a job's state at a running host, by a look into its store: quicker than a command, for waiting."""
+    link = connect(host.data)
+    try:
+        job = jobs.get(link, number)
+        return job and job.state
+    finally:
+        link.close()
 
 
 def station(peer, **more):

@@ -9,6 +9,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from channels import prior_request
+from channels.job_control import act
 from channels.prior_settings import PullPrior
 from messages.job_states import State
 from store import audit, job_parts, job_results
@@ -148,6 +149,7 @@ def test_studies_and_laboratory_results_are_one_pull_and_both_are_proven(site, a
         site.run(lambda: site.job(number).reason_code == "RESULTS_NOT_DELIVERED")
         assert site.tally(number) == {"arrived": 1}
         door.says = "completed"
+        assert act(site.store, number, "resume", by="ana").done
         job = site.run_to(number, State.ARRIVED)
 
     assert pulled(site, archives, number) == ["ct"]

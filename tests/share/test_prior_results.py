@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 import urllib.request
 
 import pytest
@@ -13,9 +12,8 @@ from channels.job_control import act
 from messages.identity import message_id
 from messages.job_states import State
 from simulators.powerserver import PowerServer
-from store import audit, job_results, jobs
-from store.connection import connect
-from tests.cli.console_script import ROOT, RunningHost, free_ports, wait_until, without_clock
+from store import audit, job_results
+from tests.cli.console_script import RunningHost, free_ports, wait_until
 from tests.node_peers import peer
 from tests.share import kit
 from tests.share.results_door import door_open
@@ -82,10 +80,7 @@ def read(base, name):
 
 
 def test_laboratory_results_go_from_a_fhir_server_by_a_channel_to_powerserver_and_the_task_is_told(tmp_path):
-    site = tmp_path / "mappings"
-    shutil.copytree(ROOT / "mappings", site)
-    for name in ("pull-prior", "laboratory-to-powerserver"):
-        shutil.copy(site / "examples" / f"{name}.yaml", site)
+    site = kit.site_with(tmp_path, "pull-prior", "laboratory-to-powerserver")
     with peer("fhir_server.mjs") as omegaai, PowerServer() as powerserver:
         base = f"http://127.0.0.1:{omegaai.first['listening']}/fhir"
         ana, other = write(base, patient("12345")), write(base, patient("99999"))
@@ -100,18 +95,16 @@ def test_laboratory_results_go_from_a_fhir_server_by_a_channel_to_powerserver_an
             write(base, unwanted)
         task = write(base, {"resourceType": "Task", "status": "requested", "intent": "order"})
         asked = request(**{"from": "2025-01-01"}) | {"id": task}
-        with RunningHost(
-            tmp_path / "data", powerserver.port, site=without_clock(site), env={"OMEGAAI_FHIR_URL": base}
-        ) as host:
+        with RunningHost(tmp_path / "data", powerserver.port, site=site, env={"OMEGAAI_FHIR_URL": base}) as host:
             host.book(_posted(asked))
             told = wait_until(
-                lambda: (now := read(base, f"Task/{task}"))["status"] == "completed" and now, "it is told", 60
+                lambda: (now := read(base, f"Task/{task}"))["status"] == "completed" and now, "it is told", 120
             )
             shown = host.command("prior", "show", 1, "--json").json
             # Asked for without a time, there is one more: what PowerServer has is not sent again.
             plain = {"id": "p-2", "patient": {"system": SYSTEM, "value": "12345"}, "type": ["laboratory-results"]}
             assert ask(host.fhir_port, "pull-prior", plain)[0] == 202
-            wait_until(lambda: _state(host, 2) == "ARRIVED", "the second pull has ended", 30)
+            wait_until(lambda: kit.job_state(host, 2) == "ARRIVED", "the second pull has ended", 120)
 
         addresses = [line["url"] for line in omegaai.said if "url" in line]
     results = [item.payload.decode() for item in powerserver.received]
@@ -140,16 +133,6 @@ def ask(port, kind, document):
 
 def _posted(task):
     return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": task}]}).encode()
-
-
-def _state(host, number):
-    """Look into the store: quicker than a command, for waiting."""
-    link = connect(host.data)
-    try:
-        job = jobs.get(link, number)
-        return job and job.state
-    finally:
-        link.close()
 
 
 # -- step by step, with a door that says what the test wants -------------------------------------------------------
@@ -197,6 +180,7 @@ def test_the_most_recent_results_are_handed_over_whole_and_their_delivery_is_wai
     assert set(results(site, number).values()) == {"handed over"}
 
     door.says = "completed"
+    assert act(site.store, number, "resume", by="ana").done
     job = site.run_to(number, State.ARRIVED)
 
     assert job.proof == "accepted"

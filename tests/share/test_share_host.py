@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 
 import pytest
 
 from simulators.omegaai import OmegaAI
-from tests.cli.console_script import ROOT, RunningHost, edit, free_ports, wait_until
+from tests.cli.console_script import RunningHost, edit, free_ports, wait_until
 from tests.dicom import peers
 from tests.share import kit
 from tests.share.cutter import Cutter
@@ -19,10 +18,8 @@ ISSUER = "urn:oid:2.25.2001"
 
 
 def share_site(folder, dicom_port):
-    """A copy of the shipped site with the example that shares studies, and a door for DICOM."""
-    site = folder / "mappings"
-    shutil.copytree(ROOT / "mappings", site)
-    shutil.copy(site / "examples/study-share.yaml", site)
+    """A copy of the shipped site whose only channel is the example that shares studies, and a door for DICOM."""
+    site = kit.site_with(folder, "study-share")
     edit(
         site / "site.yaml",
         "    proof: instances\n",
@@ -55,7 +52,7 @@ def omega():
 
 def test_a_share_survives_kill_9_is_committed_and_tells_its_task(tmp_path, omega: OmegaAI):
     (dicom_port,) = free_ports(1)
-    files = peers.study(tmp_path / "study", 40)
+    files = peers.study(tmp_path / "study", 24)
     with (
         peers.orthanc(tmp_path / "oai", {peers.US: dicom_port}) as omegaai,
         Cutter(omegaai.port, every=16, cuts=1) as line,
@@ -69,24 +66,20 @@ def test_a_share_survives_kill_9_is_committed_and_tells_its_task(tmp_path, omega
         with RunningHost(tmp_path / "data", 1, site=share_site(tmp_path, dicom_port), env=env) as host:
             host.book(request(kit.study_of(files), "t-9"))
             wait_until(lambda: line.cut == 1, "the association was cut")
-            processes = host.command("status", "--json").json["processes"]
-            os.kill(next(one["pid"] for one in processes if one["role"] == "jobs"), signal.SIGKILL)
+            os.kill(host.pids()["jobs"], signal.SIGKILL)
 
-            def shared():
-                jobs = host.command("share", "list", "--json").json["jobs"]
-                return jobs and jobs[0]["state"] == "SHARED" and jobs[0]
-
-            job = wait_until(shared, "the study is shared", within=60)
+            wait_until(lambda: kit.job_state(host, 1) == "SHARED", "the study is shared", within=120)
             told = wait_until(
                 lambda: (task := omega.records.read("Task", "t-9"))["status"] == "completed" and task, "it is told", 20
             )
+            (job,) = host.command("share", "list", "--json").json["jobs"]
             shown = host.command("share", "show", job["number"], "--json").json
         assert omegaai.instances() == peers.uids(files)
 
     assert job["proof"] == "commitment"
-    assert shown["instances"] == {"committed": 40}
-    assert sum(line.sent.values()) <= 40 + 2  # what was cut off, and what was under way when the process was killed
+    assert shown["instances"] == {"committed": 24}
+    assert sum(line.sent.values()) <= 24 + 2  # what was cut off, and what was under way when the process was killed
     output = {one["type"]["coding"][0]["code"]: one for one in told["output"]}
-    assert output["committed"]["valueInteger"] == 40
+    assert output["committed"]["valueInteger"] == 24
     assert output["proof"]["valueString"] == "commitment"
     assert not [text for text in (kit.PATIENT, kit.study_of(files), "bo@example.org") if text in str(told)]
