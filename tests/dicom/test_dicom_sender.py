@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import subprocess
+import warnings
 from contextlib import contextmanager
 
 import pytest
@@ -189,20 +190,51 @@ def test_who_cannot_show_a_certificate_of_ours_is_not_let_in(tmp_path, papers, f
     assert set(kept.strangers) == {("tls", "127.0.0.1")}
 
 
-def test_dcmtk_echoes_over_tls_and_old_tls_is_refused(tmp_path, papers):
+V = ssl.TLSVersion
+
+
+@pytest.mark.parametrize(
+    ("version", "ciphers", "is_let_in"),
+    [
+        pytest.param(V.TLSv1_1, "ALL:@SECLEVEL=0", False, id="TLS 1.1"),
+        pytest.param(V.TLSv1_2, "AES256-GCM-SHA384", False, id="without forward secrecy"),
+        pytest.param(V.TLSv1_2, "ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384", False, id="CBC"),
+        pytest.param(V.TLSv1_2, "ECDHE+AESGCM", True, id="TLS 1.2"),
+        pytest.param(V.TLSv1_3, "DEFAULT", True, id="TLS 1.3"),
+    ],
+)
+def test_the_door_speaks_tls_by_bcp_195_and_no_other(tmp_path, papers, version, ciphers, is_let_in):
+    ours, kept = papers["ours"], Kept()
+    caller = ssl.create_default_context(cafile=ours["ca"])
+    caller.load_cert_chain(ours["cert"], ours["key"])
+    caller.set_ciphers(ciphers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that is what is tried
+        caller.minimum_version = caller.maximum_version = version
+
+    async def run():
+        async with listening(tmp_path, kept, **_door_tls(papers)) as port:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=caller)
+            except OSError:  # ssl.SSLError, or a reset
+                async with asyncio.timeout(20):
+                    while not kept.strangers:
+                        await asyncio.sleep(0.01)
+                return False
+            writer.transport.abort()
+            return True
+
+    assert asyncio.run(run()) is is_let_in
+    assert kept.strangers == ([] if is_let_in else [("tls", "127.0.0.1")])
+
+
+def test_dcmtk_echoes_over_tls(tmp_path, papers):
     ours = papers["ours"]
 
     async def run():
         async with listening(tmp_path, Kept(), **_door_tls(papers)) as port:
             arguments = ("+tls", ours["key"], ours["cert"], "+cf", ours["ca"], "-aet", "ANY", "-aec", "PLUGINHOST")
-            done = await asyncio.to_thread(dcmtk, "echoscu", *arguments, "127.0.0.1", port)
-            old = ssl.create_default_context(cafile=ours["ca"])
-            old.load_cert_chain(ours["cert"], ours["key"])
-            old.set_ciphers("AES256-SHA256:AES128-SHA:@SECLEVEL=0")
-            old.maximum_version = ssl.TLSVersion.TLSv1_2
-            with pytest.raises(OSError):  # noqa: PT011 - ssl.SSLError or a reset
-                await asyncio.open_connection("127.0.0.1", port, ssl=old)
-            return done
+            return await asyncio.to_thread(dcmtk, "echoscu", *arguments, "127.0.0.1", port)
 
     done = asyncio.run(run())
 
