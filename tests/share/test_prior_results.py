@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import urllib.request
 
 import pytest
@@ -13,7 +14,7 @@ from messages.identity import message_id
 from messages.job_states import State
 from simulators.powerserver import PowerServer
 from store import audit, job_results
-from tests.cli.console_script import RunningHost, free_ports, wait_until
+from tests.cli.console_script import RunningHost, edit, free_ports, wait_until
 from tests.node_peers import peer
 from tests.share import kit
 from tests.share.results_door import door_open
@@ -79,8 +80,11 @@ def read(base, name):
         return json.load(answer)
 
 
-def test_laboratory_results_go_from_a_fhir_server_by_a_channel_to_powerserver_and_the_task_is_told(tmp_path):
-    site = kit.site_with(tmp_path, "pull-prior", "laboratory-to-powerserver")
+def test_a_task_of_a_fhir_server_and_plain_json_bring_its_laboratory_results_to_powerserver_and_the_task_is_told(
+    tmp_path,
+):
+    """The Task is found by the poller, asked for by nobody; the results go by a channel of their own."""
+    site = polling_site(tmp_path)
     with peer("fhir_server.mjs") as omegaai, PowerServer() as powerserver:
         base = f"http://127.0.0.1:{omegaai.first['listening']}/fhir"
         ana, other = write(base, patient("12345")), write(base, patient("99999"))
@@ -93,10 +97,8 @@ def test_laboratory_results_go_from_a_fhir_server_by_a_channel_to_powerserver_an
             report(ana, category=[{"coding": [{"code": "RAD"}]}]),
         ):  # fmt: skip
             write(base, unwanted)
-        task = write(base, {"resourceType": "Task", "status": "requested", "intent": "order"})
-        asked = request(**{"from": "2025-01-01"}) | {"id": task}
         with RunningHost(tmp_path / "data", powerserver.port, site=site, env={"OMEGAAI_FHIR_URL": base}) as host:
-            host.book(_posted(asked))
+            task = write(base, request(**{"from": "2025-01-01"}))
             told = wait_until(
                 lambda: (now := read(base, f"Task/{task}"))["status"] == "completed" and now, "it is told", 120
             )
@@ -119,6 +121,23 @@ def test_laboratory_results_go_from_a_fhir_server_by_a_channel_to_powerserver_an
     assert not [address for address in addresses if "12345" in address or SYSTEM in address]
 
 
+def polling_site(folder):
+    """The example that pulls priors twice: asked for at the door, and by Tasks that are found at OmegaAI."""
+    site = kit.site_with(folder, "pull-prior", "laboratory-to-powerserver")
+    polling = site / "pull-prior-by-task.yaml"
+    shutil.copy(site / "pull-prior.yaml", polling)
+    edit(polling, "channel: pull-prior\n", "channel: pull-prior-by-task\n")
+    edit(
+        polling, "connector: fhir-listener\n  station: blume-intake", "connector: fhir-poller\n  station: omegaai-tasks"
+    )
+    station = (
+        "  omegaai-tasks:\n    base: ${OMEGAAI_FHIR_URL}\n    resource_type: Task\n    criteria: [status=requested]\n"
+        f"    every: 0.5\n    begin: beginning\n    state_folder: {folder}\n"
+    )
+    edit(site / "site.yaml", "  pull-prior:  ", f"{station}  pull-prior:  ")
+    return site
+
+
 def ask(port, kind, document):
     """Ask for a job in plain JSON, as a program does that knows no FHIR; return status and answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
@@ -129,10 +148,6 @@ def ask(port, kind, document):
         return answer.status, json.loads(answer.read())
     finally:
         connection.close()
-
-
-def _posted(task):
-    return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": task}]}).encode()
 
 
 # -- step by step, with a door that says what the test wants -------------------------------------------------------
