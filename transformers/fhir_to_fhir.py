@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from messages.problem import Problem, Problems
 from transformers import hl7_to_fhir
@@ -43,8 +43,11 @@ class FhirToFhir(Hl7ToFhir):
         ValueError: the plan was made for another release of the mapping language.
     """
 
+    #: What reads the documents.
+    reads: ClassVar[type[FhirToHl7]] = FhirToHl7
+
     def __init__(self, plan: Plan) -> None:
-        self._reader = FhirToHl7({**plan, "destinations": {}, "maps": {}, "validators": {}})
+        self._reader = self.reads({**plan, "destinations": {}, "maps": {}, "validators": {}})
         self._plan = plan
         self._route = hl7_to_fhir.lines([{**line, "when": _condition(line["when"])} for line in plan["route"]])
         self._maps = hl7_to_fhir.blocks(

@@ -37,10 +37,7 @@ def read_form(response: Json, questionnaire: Json, words: Words) -> Form:
     Raises:
         Problems: FORM_INCOMPLETE (lists linkIds), FORM_INVALID, FORM_ATTACHMENT, FORM_QUESTIONNAIRE, FORM_TOO_LARGE.
     """
-    questions, problems = pair(questionnaire, response)
-    form_enabled.find_out(questions)
-    options = {item["linkId"]: _offered(item, questionnaire) for item in _choices(questionnaire.get("item") or ())}
-    problems += form_check.problems(questions, options)
+    questions, options, problems = _checked(response, questionnaire)
     reader = _Reader(words, options)
     shown = reader.questions(questions)
     problems += reader.problems
@@ -55,6 +52,17 @@ def read_form(response: Json, questionnaire: Json, words: Words) -> Form:
         digest=digest(response),
         questions=shown,
     )
+
+
+def _checked(
+    response: Json, questionnaire: Json
+) -> tuple[list[Asked], dict[str, Sequence[Json] | None], list[Problem]]:
+    """Return the questions with their answers, the options of choices by linkId, and what is wrong with the answers."""
+    questions, problems = pair(questionnaire, response)
+    form_enabled.find_out(questions)
+    choices = _choices(questionnaire.get("item") or ())
+    options: dict[str, Sequence[Json] | None] = {item["linkId"]: _offered(item, questionnaire) for item in choices}
+    return questions, options, problems + form_check.problems(questions, options)
 
 
 def authored(response: Json) -> datetime:
@@ -87,10 +95,7 @@ def plain_answers(response: Json, questionnaire: Json | None, words: Words) -> d
         Problems: as `read_form`.
     """
     if questionnaire is not None:
-        questions, problems = pair(questionnaire, response)
-        form_enabled.find_out(questions)
-        options = {item["linkId"]: _offered(item, questionnaire) for item in _choices(questionnaire.get("item") or ())}
-        problems += form_check.problems(questions, options)
+        _, _, problems = _checked(response, questionnaire)
         if problems:
             raise Problems(problems)
     found: dict[str, list[Answer]] = {}
@@ -195,9 +200,7 @@ class _Reader:
     def _card(self, asked: Asked) -> Card:
         item, kind = asked.definition, asked.type
         if kind == "group":
-            rows = asked.inside
-            grid = _control(item) & _GRIDS and rows and all(one.type == "choice" and not one.inside for one in rows)
-            return Card.GRID if grid else Card.GROUP
+            return Card.GRID if _control(item) & _GRIDS and self._is_table(asked.inside) else Card.GROUP
         if kind == "attachment":
             return Card.SIGNATURE if _says(item, "signatureRequired") is not None else Card.IMAGE
         if kind in ("choice", "open-choice"):
@@ -205,6 +208,11 @@ class _Reader:
                 return Card.DROPDOWN
             return Card.CHECKBOXES if item.get("repeats") is True else Card.CHOICE
         return {"display": Card.TEXT, "text": Card.PARAGRAPH}.get(kind, Card.LINE)
+
+    def _is_table(self, rows: Sequence[Asked]) -> bool:
+        """Say whether questions fit one table: choices of the same options in the same order, nothing under them."""
+        columns = {tuple(option.text for option in self._marked(row)) for row in rows if row.type == "choice"}
+        return len(columns) == 1 and () not in columns and all(row.type == "choice" and not row.inside for row in rows)
 
     def _answers(self, asked: Asked) -> tuple[str, ...]:
         found = []
@@ -246,8 +254,8 @@ class _Reader:
         return tuple(found)
 
     def _row(self, asked: Asked) -> Row:
-        options = self._marked(asked) or tuple(Option(text=text, chosen=True) for text in self._answers(asked))
-        return Row(text=str(asked.definition.get("text") or ""), options=options)
+        text = str(asked.definition.get("text") or "")
+        return Row(text=text, options=self._marked(asked), several=asked.definition.get("repeats") is True)
 
     def _pictures(self, asked: Asked) -> tuple[Picture, ...]:
         found = []

@@ -10,14 +10,13 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from messages.problem import Problem, Problems
 from transformers import form_answers, form_to_pdf, pdf_form
 from transformers.fhir_path import Scope, compile_path
 from transformers.form_known import Known
 from transformers.form_to_pdf import Heading, Press
 from transformers.form_words import Words
 from transformers.mapping_values import named, texts
-from transformers.pdf_form import Limits
+from transformers.pdf_safety import Limits, refused
 
 
 class Documents:
@@ -45,7 +44,7 @@ class Documents:
         if given is not None:
             return self._filled(given, response, scope, words)
         if not isinstance(response, Mapping):
-            raise _refused("FORM_UNKNOWN", "the message has no QuestionnaireResponse and no PDF")
+            raise refused("FORM_UNKNOWN", "the message has no QuestionnaireResponse and no PDF")
         form = form_answers.read_form(response, self._questionnaire(response, scope), words)
         lines = [(name, self._line(name, item, scope, words)) for name, item in self._heading.items()]
         lines.append(("authored", words.moment(form.authored)))
@@ -57,7 +56,7 @@ class Documents:
         try:
             source = base64.b64decode("".join(str(given).split()), validate=True)
         except binascii.Error:
-            raise _refused("PDF_INVALID", "the PDF of the message is not base64") from None
+            raise refused("PDF_INVALID", "the PDF of the message is not base64") from None
         if not isinstance(response, Mapping) or not response.get("item"):
             return pdf_form.finished(source, self._limits)
         answers = form_answers.plain_answers(response, self._known(response, scope), words)
@@ -68,7 +67,7 @@ class Documents:
         form = self._known(response, scope)
         if form is None:
             text = "the form that was answered is neither in the message nor known to the site"
-            raise _refused("FORM_UNKNOWN", text)
+            raise refused("FORM_UNKNOWN", text)
         return form
 
     def _known(self, response: Mapping[str, Any], scope: Scope) -> Mapping[str, Any] | None:
@@ -104,7 +103,3 @@ def spoken_name(name: Mapping[str, Any]) -> str:
 
 def _first(values: list[Any]) -> Any:
     return values[0] if values else None
-
-
-def _refused(code: str, text: str) -> Problems:
-    return Problems([Problem(code=code, text=text, issue_type="business-rule")])

@@ -56,6 +56,8 @@ class Row:
 
     text: str
     options: tuple[Option, ...]
+    #: Several options may be chosen: boxes, not circles.
+    several: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from transformers.fhir_to_dicom import FhirToDicom
+from transformers.fhir_to_hl7 import FhirToHl7
 from transformers.form_to_hl7 import FormToHl7
-from transformers.mapping_run import Plan
 
 #: Name of the transformer in a mapping file, and of its plug-in.
 KIND = "form-to-dicom"
@@ -24,16 +24,13 @@ class FormToDicom(FhirToDicom):
     """
 
     heavy: ClassVar[bool] = True
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self._forms = FormToHl7({**plan, "destinations": {}, "maps": {}, "validators": {}})
-        self._reader = self._forms
+    reads: ClassVar[type[FhirToHl7]] = FormToHl7
+    _reader: FormToHl7
 
     def missing(self, document: Any) -> Sequence[str]:
         """Return the forms that are to be read elsewhere (see `transformers.base.NeedsDefinitions`)."""
-        return self._forms.missing(document)
+        return self._reader.missing(document)
 
     def learn(self, canonical: str, body: bytes) -> bool:
         """Take a form that was read elsewhere."""
-        return self._forms.learn(canonical, body)
+        return self._reader.learn(canonical, body)

@@ -151,6 +151,7 @@ def _question(question: Question, drawable: _Texts) -> dict[str, Any]:
             {
                 "text": drawable.text(row.text),
                 "options": [{"text": drawable.text(one.text), "chosen": one.chosen} for one in row.options],
+                "several": row.several,
             }
             for row in question.rows
         ],

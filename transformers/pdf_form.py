@@ -15,8 +15,6 @@ from typing import Any
 
 from transformers.pdf_safety import Limits, flat, opened, refused, without_actions
 
-__all__ = ["Answer", "Limits", "filled", "finished", "within"]
-
 #: Flags of fields (ISO 32000-1, tables 226 and 230).
 _MULTILINE, _RADIO, _PUSHBUTTON, _COMBO, _EDITABLE = 1 << 12, 1 << 15, 1 << 16, 1 << 17, 1 << 18
 #: Points of the letters of a field that leaves their size to who fills it.

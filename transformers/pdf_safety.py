@@ -6,6 +6,7 @@ gigabytes. Nothing active stays. Source: ISO 32000-1, 7.3.8 (streams), 7.5.7 (ob
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from dataclasses import dataclass
@@ -110,8 +111,6 @@ def opened(pdf: bytes, limits: Limits) -> pikepdf.Pdf:
     Raises:
         Problems: PDF_INVALID (damaged, encrypted, XFA alone), PDF_TOO_LARGE (pages).
     """
-    import io  # noqa: PLC0415 - beside pikepdf, which alone needs it
-
     import pikepdf  # noqa: PLC0415 - heavy, and only for PDF forms
 
     survey(pdf, limits)

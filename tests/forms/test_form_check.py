@@ -205,6 +205,35 @@ def test_each_card_of_the_form_builder_has_its_way_to_be_shown(definition, card)
     assert read([definition], []).questions[0].card is card
 
 
+def row(name, *offered, **more):
+    return item(name, "choice", answerOption=options(*offered), **more)
+
+
+@pytest.mark.parametrize(
+    ("rows", "card"),
+    [
+        ([row("r", "a", "b"), row("s", "a", "b")], Card.GRID),
+        ([row("r", "a", "b"), row("s", "b", "a")], Card.GROUP),
+        ([row("r", "a", "b"), row("s", "a", "b", "c")], Card.GROUP),
+        ([row("r", "a", "b"), item("s", "choice", answerValueSet="http://elsewhere")], Card.GROUP),
+        ([row("r", "a", "b"), item("s")], Card.GROUP),
+    ],
+)
+def test_only_rows_with_the_same_options_stand_in_one_table(rows, card):
+    (question,) = read([item("1", "group", extension=control("gtable"), item=rows)], []).questions
+
+    assert question.card is card
+
+
+def test_a_grid_knows_whether_a_row_takes_several_answers():
+    rows = [row("r", "a", "b"), row("s", "a", "b", repeats=True)]
+    given = {"linkId": "1", "item": [answer("s", coding("a"), coding("b"), kind="valueCoding")]}
+    (question,) = read([item("1", "group", extension=control("gtable"), item=rows)], [given]).questions
+
+    assert [found.several for found in question.rows] == [False, True]
+    assert [[option.chosen for option in found.options] for found in question.rows] == [[False] * 2, [True] * 2]
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "english", "portuguese"),
     [
