@@ -122,17 +122,26 @@ def _names(document: Document, where: Steps, given: Any, problems: list[Problem]
     return found
 
 
+def _found(document: Document, folder: Path, place: Place, name: str) -> tuple[Document, Fragment, list[Problem]]:
+    """Return the fragment of a name, and what the mapping lacks for it.
+
+    Raises:
+        Problems: there is none, or it is not fit.
+    """
+    wrong = _wrong_name(folder, name, place)
+    if wrong is not None:
+        raise Problems([wrong])
+    fragment, model = read(folder, name)
+    return fragment, model, _lacking(document, fragment, model, place, name)
+
+
 def _put(  # noqa: PLR0913, PLR0917 - what, and where to
     document: Document, folder: Path, where: Steps, targets: dict[str, Any], place: Place, name: str
 ) -> list[Problem]:
-    wrong = _wrong_name(folder, name, place)
-    if wrong is not None:
-        return [wrong]
     try:
-        fragment, model = read(folder, name)
+        fragment, _, problems = _found(document, folder, place, name)
     except Problems as found:
         return list(found.problems)
-    problems = _lacking(document, fragment, model, place, name)
     for key in fragment.data["map"]:
         if key in targets:
             first = document.key((*where, key))
@@ -149,14 +158,10 @@ def _put_profile(document: Document, folder: Path, destination: str, part: dict[
     """Let a profile's message and map stand for the file's own, at one destination."""
     where: Steps = ("destinations", destination)
     name, place = part[PROFILE], document.place((*where, PROFILE))
-    wrong = _wrong_name(folder, name, place)
-    if wrong is not None:
-        return [wrong]
     try:
-        fragment, model = read(folder, name)
+        fragment, model, problems = _found(document, folder, place, name)
     except Problems as found:
         return list(found.problems)
-    problems = _lacking(document, fragment, model, place, name)
     if model.message is None:
         text = f"{name} is no profile: it does not say which messages are sent"
         problems.append(Problem(code="E164", text=text, hint="add message: to it", place=place))
