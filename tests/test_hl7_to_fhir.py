@@ -205,3 +205,31 @@ def test_the_worker_needs_none_of_the_check_s_libraries():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n"
+
+
+DOOR = """route:
+  - { when: { NTE-3: stop, SCH-25.4: CONFIRMED }, error: not now, code: CLOSED, at: door }
+  - { when: { NTE-3: stop }, error: never, at: door }
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"NTE-3": "stop", "SCH-25.4": "CONFIRMED"}, [("CLOSED", "not now", "NTE-3"), ("E308", "never", "NTE-3")]),
+        ({"NTE-3": "stop", "SCH-25.4": "ARRIVED"}, [("E308", "never", "NTE-3")]),
+        ({"NTE-3": "go"}, []),
+    ],
+)
+def test_a_line_of_the_route_that_is_asked_at_the_door_refuses_there_and_all_of_them_are_told(tmp_path, changes, told):
+    path = tmp_path / "m.yaml"
+    path.write_text((SITE / "base.yaml").read_text().replace("route:\n", DOOR))
+    checked = check_mapping(path, load_site(SITE, {}), "m.yaml")
+    strict, segments = compile_plan(json.loads(json.dumps(checked.plan))), BOOK
+    for place, value in changes.items():
+        segments = changed(segments, place, value)
+
+    refused = strict.refusals(strict.check(er7.encode(segments)), None, GIVEN.now)
+
+    assert [(problem.code, problem.text, problem.expression) for problem in refused] == told
+    assert {problem.issue_type for problem in refused} <= {"business-rule"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -69,6 +70,7 @@ def plan(desk: Desk, mapping: Hl7Mapping, left_out: set[Steps]) -> Plan:
         desk, mapping, words, lambda where, text, many: sources.one_text(where, text, several=many)
     )
     made |= mapping_facts.part(desk, mapping, words, found)
+    _door_lines(desk, made)
     made["destinations"], made["maps"] = destinations(sources, mapping, left_out, events)
     made["tables"] = _rows(desk)
     check_examples(desk, mapping)
@@ -146,11 +148,40 @@ def _route(sources: Sources, mapping: Hl7Mapping, events: tuple[str, ...]) -> li
         where = ("route", number)
         route_shape(desk, where, line, last=number == len(mapping.route) - 1)
         when = None if line.when is None else sources.condition((*where, "when"), line.when, events)
-        lines.append(_line(desk, where, line) | {"when": when})
+        if line.at is not None and line.error is None:
+            desk.add("E432", (*where, "at"), "'at' goes with 'error' only", key=True)
+        lines.append(_line(desk, where, line) | {"when": when, "door": line.at == "door", "about": _place(line.when)})
     if not any(line.otherwise for line in mapping.route):
         text = "the route does not say what happens when no line is true"
         desk.add("E431", ("route",), text, 'add a last line such as { otherwise: true, error: "…" }', key=True)
     return lines
+
+
+def _place(when: Mapping[str, Sequence[str]] | None) -> str | None:
+    """Return the place of the message that a condition looks at first; None where it looks at names only."""
+    return next((place for place in when or () if not place.startswith("%")), None)
+
+
+def _door_lines(desk: Desk, plan: Plan) -> None:
+    """Note a problem for each line of the route that is asked at the door and needs what is known only later."""
+    later = frozenset({"known", *plan.get("gives", ())})
+    for number, line in enumerate(plan["route"]):
+        if line["door"]:
+            for name in sorted(_names(line["when"], plan["let"]) & later):
+                text = f"%{name} is not known at the door"
+                desk.add("E109", ("route", number), text, "take at: door away: the error is told by what follows later")
+
+
+def _names(part: Any, lets: Mapping[str, Any], seen: frozenset[str] = frozenset()) -> set[str]:
+    """Return the names that a part of a plan uses, itself or through names of let:."""
+    if isinstance(part, Mapping):
+        return {name for value in part.values() for name in _names(value, lets, seen)}
+    if not isinstance(part, list | tuple):
+        return set()
+    if len(part) == 2 and part[0] == "name" and isinstance(part[1], str):
+        name = part[1]
+        return {name} | (_names(lets[name], lets, seen | {name}) if name in lets and name not in seen else set())
+    return {name for value in part for name in _names(value, lets, seen)}
 
 
 def _line(desk: Desk, where: Where, line: Route) -> Plan:

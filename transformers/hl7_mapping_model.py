@@ -128,6 +128,9 @@ class Route(Part):
     filter: Text | None = Field(default=None, description="not sent, for this reason")
     error: Text | None = Field(default=None, description="parked, with this text")
     code: Code | None = Field(default=None, description="business code of the error")
+    at: Literal["door"] | None = Field(
+        default=None, description="the error is answered (AE) before the message is accepted, whatever stands above it"
+    )
     note: str | None = None
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from messages.problem import Problem, Problems
-from transformers import er7, fhir_validation, unmapped
+from transformers import er7, unmapped
 from transformers.base import Admission, Facts, Filtered, Given, Transformed
+from transformers.fhir_body import findings, items, put
 from transformers.hl7_scope import Loop, Scope, first, grouped
 from transformers.hl7_values import DELETED, Give, Plan, Run, condition, problem, rule, source, text, texts, values_of
 
@@ -155,6 +157,24 @@ class Hl7ToFhir:
             raise Problems(run.problems)
         return facts
 
+    def refusals(self, document: Any, focus: int | None, now: datetime) -> Sequence[Problem]:  # noqa: ARG002
+        """Return a problem for each line of the route that says `at: door` and is true."""
+        asked = [line for line in self._route if line.plan.get("door")]
+        if not asked:
+            return ()
+        try:
+            run = self._start(document)
+        except Problems as found:
+            return found.problems
+        return [
+            Problem(
+                code=line.plan["code"] or "E308", text=line.plan["error"], expression=line.plan["about"],
+                issue_type="business-rule",
+            )
+            for line in asked
+            if line.when is None or line.when(run, run.root)
+        ]  # fmt: skip
+
     def _read_facts(self, run: Run) -> Facts:
         found = {}
         for name, sources in self._facts.items():
@@ -197,7 +217,7 @@ class Hl7ToFhir:
             part = self._plan["destinations"][given.destination]
 
             def watch(plan: Plan, scope: Scope, into: Json, gave: list[Any]) -> None:
-                found.rules.append(Applied(plan, values_of(plan, run, scope), gave, into, _items(into, plan["to"])))
+                found.rules.append(Applied(plan, values_of(plan, run, scope), gave, into, items(into, plan["to"])))
 
             self._fill(self._maps[part["map"]], run, run.root, found.body, watch)
             for parameter, name in part["find"]:
@@ -239,7 +259,7 @@ class Hl7ToFhir:
             run.wrong("E301", part, f"find is required: {names} gave nothing")
         missing = part["missing"][action]
         if not run.problems:
-            run.problems += _findings(body, part, whole=missing == "create")
+            run.problems += findings(body, part, whole=missing == "create")
         envelope: Json = {"method": "PUT", "path": part["resource"], "find": searches, "missing": missing, "body": body}
         # Of a name that gives nothing nothing is asked.
         only_if = {element: found for element, given in part["only_if"].items() if (found := _allowed(run, given))}
@@ -262,7 +282,7 @@ class Hl7ToFhir:
                 self._fill(inner, run, each, element, watch)
                 found += [element] if element else []
             if found:
-                _put(into, inner.plan["to"], found)
+                put(into, inner.plan["to"], found)
             elif inner.plan["required"]:
                 run.wrong("E301", inner.plan, f"{inner.plan['name']} is required: {inner.plan['source']} gave nothing")
 
@@ -273,7 +293,7 @@ class Hl7ToFhir:
         elif kept and not plan["many"] and len(kept) > 1:
             run.wrong("E305", plan, f"{plan['name']} takes one value: {plan['source']} gave {len(kept)}")
         elif kept:
-            _put(into, plan["to"], kept)
+            put(into, plan["to"], kept)
         elif values and plan["removes"]:
             into[plan["to"][0][0]] = None
 
@@ -338,31 +358,6 @@ def _applies(plan: Plan, when: Test | None, run: Run, scope: Scope) -> bool:
     return said
 
 
-def _put(into: Json, steps: Sequence[tuple[str, bool]], values: list[Any]) -> None:
-    """Put values at a path; a list on the way has one item, which the lines that name it share."""
-    for name, repeats in steps[:-1]:
-        inner = into.setdefault(name, [{}] if repeats else {})
-        into = inner[0] if repeats else inner
-    name, repeats = steps[-1]
-    if repeats:
-        into.setdefault(name, []).extend(values)
-    elif isinstance(values[0], Mapping) and isinstance(into.get(name), dict):
-        into[name] |= values[0]
-    else:
-        into[name] = values[0]
-
-
-def _items(into: Json, steps: Sequence[tuple[str, bool]]) -> int:
-    """Return how many items the list at a path has; 0 where it is none, or not there."""
-    for name, repeats in steps[:-1]:
-        inner = into.get(name)
-        if inner is None:
-            return 0
-        into = inner[0] if repeats else inner
-    found = into.get(steps[-1][0])
-    return len(found) if isinstance(found, list) else 0
-
-
 def _allowed(run: Run, given: Sequence[str]) -> list[str]:
     """Return the values of `only_if`, those of names put in."""
     return [found for one in given for found in (map(text, run.named(one[1:])) if one.startswith("%") else [one])]
@@ -373,23 +368,6 @@ def _token(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {"system": value.get("system", ""), "value": value["value"]}
     return text(value)
-
-
-def _findings(body: Json, part: Plan, *, whole: bool) -> list[Problem]:
-    """Validate what is sent; a change to what is there already need not have what it leaves alone."""
-    removed = [name for name, value in body.items() if value is None]
-    kept = {name: value for name, value in body.items() if value is not None}
-    found = [one for one in fhir_validation.validate(kept) if one.severity == "error"]
-    if not whole:
-        top = {f"{part['resource']}.{name}" for name in part["needs"]}
-        found = [one for one in found if not (one.issue_type == "required" and one.expression in top)]
-        if "status" not in kept:  # what FHIR asks of the whole resource it asks by its status
-            found = [one for one in found if one.issue_type != "invariant" or "[" in (one.expression or "")]
-    for name in removed:
-        if name in part["needs"]:
-            words = f"{part['resource']}.{name} is required, and the message removes it"
-            found.append(Problem(code="E301", text=words, expression=f"{part['resource']}.{name}"))
-    return found
 
 
 def not_sent(line: Plan) -> Filtered:

@@ -44,6 +44,10 @@ def test_what_staff_do_in_powerserver_is_what_the_patient_sees(tmp_path):
                 for name in ("confirm", "book", "confirm"):
                     line.send((SAMPLES / f"powerserver-{name}.hl7").read_bytes())
                     assert b"\rMSA|AA|" in line.answer()
+                line.send((SAMPLES / "powerserver-confirm.hl7").read_bytes().replace(b"|PS-4711^POWERSERVER|", b"||"))
+                told = line.answer()
+                assert b"\rMSA|AE|" in told
+                assert b"\rERR||SCH^1^2^1^1|207^Application internal error^HL70357|E|FILLER_MISSING" in told
                 line.send((SAMPLES / "powerserver-confirm.hl7").read_bytes().replace(b"SIU^S14", b"SIU^S18"))
                 assert b"\rMSA|AR|" in line.answer()
 
