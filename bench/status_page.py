@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import multiprocessing
 import os
 import shutil
 import statistics
@@ -19,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from multiprocessing.synchronize import Event as EventType
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -39,6 +41,8 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 BATCH = 50_000
 #: Turns that are not counted: templates are compiled, pages of the store are read for the first time.
 WARM = 2
+#: How often the door is measured without and with open pages.
+TURNS = 4
 
 
 def fill(folder: Path, channels: int, messages: int) -> None:
@@ -140,15 +144,9 @@ def at_the_door(pages: int, seconds: float) -> tuple[float, float]:
         number = iter(range(1, 1_000_000))
         _post(host, number, seconds / 4)
         answers: dict[bool, list[float]] = {False: [], True: []}
-        for with_pages in (False, True, False, True):
-            stop = threading.Event()
-            readers = [threading.Thread(target=_read, args=(host, stop)) for _ in range(pages if with_pages else 0)]
-            for reader in readers:
-                reader.start()
-            answers[with_pages] += _post(host, number, seconds / 4)
-            stop.set()
-            for reader in readers:
-                reader.join()
+        for with_pages in (False, True) * TURNS:
+            with _open(host.console_port, pages) if with_pages else contextlib.nullcontext():
+                answers[with_pages] += _post(host, number, seconds / (2 * TURNS))
     return p(answers[False], 0.99), p(answers[True], 0.99)
 
 
@@ -168,10 +166,33 @@ def _post(host: RunningHost, number: object, seconds: float) -> list[float]:
     return times
 
 
-def _read(host: RunningHost, stop: threading.Event) -> None:
+@contextlib.contextmanager
+def _open(port: int, pages: int) -> Iterator[None]:
+    """Have so many pages open, in a process of their own: they must not take their turns from the sender's clock."""
+    spawn = multiprocessing.get_context("spawn")
+    ready, stop = spawn.Event(), spawn.Event()
+    browsers = spawn.Process(target=_browse, args=(port, pages, ready, stop))
+    browsers.start()
+    ready.wait(30)
+    yield
+    stop.set()
+    browsers.join()
+
+
+def _browse(port: int, pages: int, ready: EventType, stop: EventType) -> None:
+    readers = [threading.Thread(target=_read, args=(port, stop, 3.0 * n / pages)) for n in range(pages)]
+    for reader in readers:
+        reader.start()
+    ready.set()
+    for reader in readers:
+        reader.join()
+
+
+def _read(port: int, stop: EventType, begins: float) -> None:
     """Be an open page: fetch it again every three seconds, as its script does."""
+    stop.wait(begins)
     while not stop.is_set():
-        link = http.client.HTTPConnection("127.0.0.1", host.console_port, timeout=30)
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         link.request("GET", "/")
         link.getresponse().read()
         link.close()
