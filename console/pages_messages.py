@@ -75,7 +75,7 @@ def _messages() -> dict[str, Any]:
         if channel is not None and channel not in {row.name for row in known}:
             abort(HTTPStatus.NOT_FOUND, _("There is no channel of this name."))
         if query is not None:
-            page = lists.Page(lines=tuple(reads.find(connection, reads.Search(query=query))))
+            page = lists.Page(lines=tuple(reads.find(connection, query)))
         elif identifier is not None:
             page = lists.Page(lines=())
         else:

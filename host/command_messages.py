@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ from host.command_line import (
 )
 from messages.lifecycle import Status
 from messages.problem import Problems
-from store import audit, directory, reads
+from store import audit, directory, lists, reads
 
 
 @click.group(name="messages", cls=Group)
@@ -55,7 +56,12 @@ def find(query: str, channel: str | None, status: str | None, limit: int, site: 
         names = [row.name for row in directory.channels(store.connection)]
         if channel is not None and channel not in names:
             raise click.UsageError(f"There is no channel '{channel}': {suggestion(channel, names)}")
-        lines = reads.find(store.connection, reads.Search(query=query, channel=channel, status=status, limit=limit))
+        if query:
+            found = reads.find(store.connection, query, limit)
+            lines = [line for line in found if channel in {None, line.channel} and _has(line, status)]
+        else:
+            wanted = lists.Wanted(channel=channel, statuses=[Status(status)] if status else ())
+            lines = list(itertools.islice(lists.each(store.connection, wanted), limit))
     if as_json:
         print_json(messages=[dataclasses.asdict(line) for line in lines])
     for line in () if as_json else lines:
@@ -64,6 +70,10 @@ def find(query: str, channel: str | None, status: str | None, limit: int, site: 
         click.echo(f"{_time(line.received_at)}  {line.id}  {line.channel}  {statuses}  {values}")
     if not lines:
         raise Failure(EXIT_FINDINGS, "no message found")
+
+
+def _has(line: reads.MessageLine, status: str | None) -> bool:
+    return status is None or any(delivery.status == status for delivery in line.deliveries)
 
 
 _PANES = ("timeline", "received", "sent", "response")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from messages.lifecycle import OPEN, Status
 from store import reads
@@ -78,6 +78,16 @@ def page(connection: Connection, wanted: Wanted) -> Page:
         older = numbers[-1] if len(numbers) == wanted.limit else None
         return Page(lines=_lines(connection, numbers), older=older)
     return _walk(connection, wanted)
+
+
+def each(connection: Connection, wanted: Wanted) -> Iterator[reads.MessageLine]:
+    """Yield messages, newest first, page after page to the end."""
+    while True:
+        found = page(connection, wanted)
+        yield from found.lines
+        if found.older is None:
+            return
+        wanted = replace(wanted, before=found.older)
 
 
 def _walk(connection: Connection, wanted: Wanted) -> Page:

@@ -107,8 +107,4 @@ COUNT_COMMIT = """
 
 FIND_BY_VALUE = "SELECT DISTINCT message FROM search WHERE value = ? ORDER BY message DESC LIMIT ?"
 
-LAST_OF_ALL = "SELECT number FROM message WHERE number < ? ORDER BY number DESC LIMIT ?"
-
 FIND_BY_CONTROL_ID = "SELECT delivery >> 4 FROM outgoing WHERE control_id = ? LIMIT 1"
-
-BY_STATUS = "SELECT DISTINCT id >> 4 FROM delivery WHERE id < ? AND status = ? ORDER BY id DESC LIMIT ?"

@@ -117,45 +117,14 @@ class MessageLine:
     deliveries: tuple[DeliveryLine, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """Which messages to list."""
-
-    #: A searchable value, a message id or a control id; empty: the newest.
-    query: str = ""
-    channel: str | None = None
-    #: Only messages that have a delivery in this status.
-    status: str | None = None
-    #: `number` of the last message of the page before.
-    before: int | None = None
-    limit: int = 50
-
-
-def find(connection: Connection, search: Search) -> list[MessageLine]:
-    """Return messages, newest first."""
-    lines = [_line(connection, number) for number in _numbers(connection, search)]
-    return [line for line in lines if line is not None and search.channel in {None, line.channel}]
-
-
-def _numbers(connection: Connection, search: Search) -> list[int]:
-    query, channel, status, limit = search.query.strip(), search.channel, search.status, search.limit
-    last = 1 << 58 if search.before is None else search.before
-    if query:
-        rows = connection.execute(queries.FIND_BY_VALUE, (query, limit)).fetchall()
-        rows += connection.execute("SELECT number FROM message WHERE id = ?", (query.upper(),)).fetchall()
-        rows += connection.execute(queries.FIND_BY_CONTROL_ID, (query,)).fetchall()
-    elif status is not None:
-        # Open and parked deliveries are few, and indexed; of the others the newest are asked for.
-        rows = connection.execute(queries.BY_STATUS, (last * DESTINATIONS, status, limit)).fetchall()
-    elif channel is not None:
-        rows = connection.execute(
-            "SELECT number FROM message WHERE channel = (SELECT number FROM channel WHERE name = ?) "
-            "AND number < ? ORDER BY number DESC LIMIT ?",
-            (channel, last, limit),
-        ).fetchall()
-    else:
-        rows = connection.execute(queries.LAST_OF_ALL, (last, limit)).fetchall()
-    return sorted({row[0] for row in rows}, reverse=True)
+def find(connection: Connection, query: str, limit: int = 50) -> list[MessageLine]:
+    """Return the messages of a searchable value, a message id or a control id (MSH-10), newest first."""
+    query = query.strip()
+    rows = connection.execute(queries.FIND_BY_VALUE, (query, limit)).fetchall()
+    rows += connection.execute("SELECT number FROM message WHERE id = ?", (query.upper(),)).fetchall()
+    rows += connection.execute(queries.FIND_BY_CONTROL_ID, (query,)).fetchall()
+    lines = [_line(connection, number) for number in sorted({row[0] for row in rows}, reverse=True)]
+    return [line for line in lines if line is not None]
 
 
 def _line(connection: Connection, number: int) -> MessageLine | None:

@@ -83,7 +83,7 @@ def test_it_is_an_ordinary_message_found_by_the_same_values_in_the_same_order_ab
 
     asyncio.run(story())
 
-    first, told = sorted(reads.find(engine.store.connection, reads.Search(query="7")), key=lambda one: one.number)
+    first, told = sorted(reads.find(engine.store.connection, "7"), key=lambda one: one.number)
     assert (first.channel, told.channel) == ("lines", "news")
     assert [delivery.status for delivery in told.deliveries] == ["RECEIVED"]
     columns = (

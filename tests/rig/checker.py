@@ -14,7 +14,7 @@ from pathlib import Path
 
 from messages.lifecycle import SHARES
 from simulators.journal import read_journal
-from store import reads
+from store import lists, reads
 from store.store import Store
 from tests.rig.sender import Sent, read_acknowledged, read_sent
 
@@ -129,7 +129,6 @@ def _owed(store: Store) -> dict[str, set[str]]:
     owed = {}
     for share, statuses in SHARES.items():
         if share != "delivered":
-            searches = [reads.Search(status=status, limit=1_000_000) for status in statuses]
-            lines = [line for search in searches for line in reads.find(store.connection, search)]
+            lines = lists.each(store.connection, lists.Wanted(statuses=statuses, limit=1_000))
             owed[share] = {line.index["appointment"] for line in lines}
     return owed

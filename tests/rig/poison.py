@@ -8,8 +8,9 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from messages.lifecycle import Status
 from simulators.powerserver import PowerServer
-from store import reads
+from store import lists
 from store.store import Store
 from tests.rig.checker import check, placer_of
 from tests.rig.figures import Figures
@@ -94,9 +95,9 @@ def _wait_for_parked(data: Path, wanted: int) -> int:
     parked = -1
     for _ in range(150):
         store = Store(data, "command")
-        lines = reads.find(store.connection, reads.Search(status="ERROR", limit=10_000))
-        store.close()
+        lines = lists.each(store.connection, lists.Wanted(statuses=[Status.ERROR], limit=1_000))
         parked = sum(any(delivery.reason for delivery in line.deliveries) for line in lines)
+        store.close()
         if parked >= wanted:
             break
         pause(0.2)
