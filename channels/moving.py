@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,8 +18,8 @@ from store.jobs import Job
 from store.store import Store
 from store.writer import Transaction
 
-#: State and event of a job → word of the audit trail, and how it ended.
-Audited = Mapping[tuple[State, Event], tuple[str, Outcome]]
+#: State and event of a job → words of the audit trail, and how each ended.
+Audited = Mapping[tuple[State, Event], Sequence[tuple[str, Outcome]]]
 
 
 class Moving:
@@ -56,10 +56,9 @@ def commit(tx: Transaction, job: Job, step: Step, audited: Audited, detail: Call
         tx, job, step.event, code=step.code, reason=step.reason, wait=step.wait, attempts=step.attempts,
         proof=step.proof,
     )  # fmt: skip
-    entry = audited.get((job.state, step.event))
-    if moved is None or entry is None:
+    if moved is None:
         return
-    what, outcome = entry
     told = {**detail(), "state": moved, **job_parts.tally(tx, job.number)}
     told |= {name: value for name, value in (("code", step.code), ("proof", step.proof or job.proof)) if value}
-    audit.record(tx, "host", what, f"job:{job.number}", outcome, detail=told)
+    for what, outcome in audited.get((job.state, step.event), ()):
+        audit.record(tx, "host", what, f"job:{job.number}", outcome, detail=told)

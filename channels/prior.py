@@ -23,15 +23,16 @@ from store.jobs import Job
 from store.store import Store
 from store.writer import Transaction
 
-#: State and event of the job → word of the audit trail, and how it ended.
+#: State and event of the job → words of the audit trail, and how each ended.
 _AUDITED: Audited = {
-    (State.RECEIVED, Event.REFUSED): ("prior-refused", Outcome.MINOR_FAILURE),
-    (State.QUERYING, Event.FOUND): ("priors-queried", Outcome.SUCCESS),
-    (State.QUERYING, Event.NOTHING): ("priors-queried", Outcome.SUCCESS),
-    (State.TRANSFERRING, Event.MOVED): ("transfer-ended", Outcome.SUCCESS),
-    (State.TRANSFERRING, Event.FAILED): ("transfer-ended", Outcome.SERIOUS_FAILURE),
-    (State.VERIFYING, Event.PROVEN): ("arrival-verified", Outcome.SUCCESS),
-    (State.VERIFYING, Event.FAILED): ("arrival-verified", Outcome.SERIOUS_FAILURE),
+    (State.RECEIVED, Event.REFUSED): [("prior-refused", Outcome.MINOR_FAILURE)],
+    (State.QUERYING, Event.FOUND): [("priors-queried", Outcome.SUCCESS), ("transfer-begun", Outcome.SUCCESS)],
+    (State.QUERYING, Event.NOTHING): [("priors-queried", Outcome.SUCCESS)],
+    (State.TRANSFERRING, Event.MOVED): [("transfer-ended", Outcome.SUCCESS)],
+    (State.TRANSFERRING, Event.FAILED): [("transfer-ended", Outcome.SERIOUS_FAILURE)],
+    (State.VERIFYING, Event.PROVEN): [("arrival-verified", Outcome.SUCCESS)],
+    (State.VERIFYING, Event.INCOMPLETE): [("arrival-verified", Outcome.MINOR_FAILURE)],
+    (State.VERIFYING, Event.FAILED): [("arrival-verified", Outcome.SERIOUS_FAILURE)],
 }
 
 

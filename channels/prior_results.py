@@ -21,8 +21,8 @@ from store.store import Store
 
 #: By what the arrival of results is proven: the channel's delivery was accepted.
 PROOF = "accepted"
-#: Seconds between two looks at the channel's deliveries.
-_LOOK = 2.0
+#: First and longest wait between two looks at the channel's deliveries; as long as it has lasted so far. Seconds.
+_LOOK = (2.0, 60.0)
 #: Status of the door's Task → state of the result. Whatever else it says: it is not over.
 _ENDS = {
     "completed": ("delivered", None),
@@ -76,12 +76,13 @@ class Results:
         tally = job_results.tally(self._store.connection, self._job.number)
         total = sum(tally.values())
         if not tally.keys() - {"delivered", "ignored"}:
-            return Step(event=Event.PROVEN, proof=PROOF)
+            return Step(event=Event.PROVEN, proof=PROOF if "delivered" in tally else None)
         reason = f"{tally.get('delivered', 0)} of {total} laboratory results are delivered"
-        late = time.time() - self._job.changed_at > self._settings.verify_within
-        if late or "handed over" not in tally:
+        lasted = time.time() - self._job.changed_at
+        if lasted > self._settings.verify_within or "handed over" not in tally:
             return Step(event=Event.FAILED, code="RESULTS_NOT_DELIVERED", reason=reason)
-        return Step(event=Event.INTERRUPTED, code="RESULTS_NOT_DELIVERED", reason=reason, wait=_LOOK)
+        wait = min(max(lasted, _LOOK[0]), _LOOK[1])
+        return Step(event=Event.INTERRUPTED, code="RESULTS_NOT_DELIVERED", reason=reason, wait=wait)
 
     async def _followed(self, one: JobResult, message: str) -> JobResult:
         try:

@@ -35,18 +35,18 @@ from store.writer import Transaction
 
 KIND = "study-share"
 
-#: Event of the job → word of the audit trail, and how it ended.
+#: Event of the job → words of the audit trail, and how each ended.
 _AUDITED: Audited = {
-    (State.RECEIVED, Event.REFUSED): ("share-refused", Outcome.MINOR_FAILURE),
-    (State.VALIDATED, Event.BEGUN): ("transfer-begun", Outcome.SUCCESS),
-    (State.TRANSFERRING, Event.MOVED): ("transfer-ended", Outcome.SUCCESS),
-    (State.TRANSFERRING, Event.FAILED): ("transfer-ended", Outcome.SERIOUS_FAILURE),
-    (State.VERIFYING, Event.PROVEN): ("arrival-verified", Outcome.SUCCESS),
-    (State.VERIFYING, Event.INCOMPLETE): ("arrival-verified", Outcome.MINOR_FAILURE),
-    (State.VERIFYING, Event.FAILED): ("arrival-verified", Outcome.SERIOUS_FAILURE),
-    (State.ELIGIBLE, Event.REFUSED): ("share-refused", Outcome.MINOR_FAILURE),
-    (State.SHARING, Event.SHARED): ("study-shared", Outcome.SUCCESS),
-    (State.SHARING, Event.FAILED): ("study-shared", Outcome.SERIOUS_FAILURE),
+    (State.RECEIVED, Event.REFUSED): [("share-refused", Outcome.MINOR_FAILURE)],
+    (State.VALIDATED, Event.BEGUN): [("transfer-begun", Outcome.SUCCESS)],
+    (State.TRANSFERRING, Event.MOVED): [("transfer-ended", Outcome.SUCCESS)],
+    (State.TRANSFERRING, Event.FAILED): [("transfer-ended", Outcome.SERIOUS_FAILURE)],
+    (State.VERIFYING, Event.PROVEN): [("arrival-verified", Outcome.SUCCESS)],
+    (State.VERIFYING, Event.INCOMPLETE): [("arrival-verified", Outcome.MINOR_FAILURE)],
+    (State.VERIFYING, Event.FAILED): [("arrival-verified", Outcome.SERIOUS_FAILURE)],
+    (State.ELIGIBLE, Event.REFUSED): [("share-refused", Outcome.MINOR_FAILURE)],
+    (State.SHARING, Event.SHARED): [("study-shared", Outcome.SUCCESS)],
+    (State.SHARING, Event.FAILED): [("study-shared", Outcome.SERIOUS_FAILURE)],
 }
 
 

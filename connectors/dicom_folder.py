@@ -80,8 +80,7 @@ class DicomFolder:
         before = time.time() - self.settled_for
         seen: dict[Path, tuple[int, int, Match | None]] = {}
         for path in root.rglob("*"):
-            status = path.stat()
-            if not path.is_file() or status.st_mtime > before:
+            if not path.is_file() or (status := path.stat()).st_mtime > before:
                 continue
             known = self._known.get(path)
             is_same = known is not None and known[:2] == (status.st_mtime_ns, status.st_size)
@@ -96,6 +95,7 @@ def _read(path: Path) -> Match | None:
     from pydicom.errors import InvalidDicomError  # noqa: PLC0415 - loaded where it is asked for
 
     try:
+        read_instance(path)
         data = dcmread(path, stop_before_pixels=True, specific_tags=list(_READ))
     except (InvalidDicomError, OSError, ValueError, EOFError):
         return None

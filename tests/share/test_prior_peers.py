@@ -108,7 +108,7 @@ def test_the_patient_s_priors_of_all_stations_arrive_once_and_verified(site, arc
     assert site.tally(number) == {"arrived": 6}
     assert len(archives[0].instances()) >= 6
     words = [entry.what for entry in reversed(audit.entries(site.store.connection, entity=f"job:{number}"))]
-    assert words == ["prior-requested", "priors-queried", "transfer-ended", "arrival-verified"]
+    assert words == ["prior-requested", "priors-queried", "transfer-begun", "transfer-ended", "arrival-verified"]
 
 
 @pytest.mark.parametrize(

@@ -211,8 +211,9 @@ def test_a_result_that_a_rule_filters_is_accounted_for_and_no_failure(site, omeg
     door.says = "rejected"
     number = site.ask(request())
 
-    site.run_to(number, State.ARRIVED)
+    job = site.run_to(number, State.ARRIVED)
 
+    assert job.proof is None
     assert list(results(site, number).values()) == ["ignored"]
 
 
