@@ -136,7 +136,7 @@ class Appointment:
         if way.side == POWERSERVER:
             record = replace(
                 record, powerserver=way.snapshot, state=way.snapshot.state, done=way.version,
-                accepted=_earlier(outcome.said_at or outcome.now, way.told),
+                accepted=_earlier(outcome.said_at or outcome.now, way.told), accepted_before=record.accepted,
             )  # fmt: skip
         else:
             resource = way.snapshot.resource or record.resource
@@ -238,14 +238,13 @@ class Appointment:
                 and told.is_like(replace(way.snapshot, other=None), same=is_same_state(told, way.snapshot))
             ):
                 # PowerServer tells before its acknowledgement was read: that is one, too.
-                ways = {**record.ways, number: replace(way, told=_earlier(way.told, said))}
+                told_at = said if _is_after(said, record.accepted) else None
+                ways = {**record.ways, number: replace(way, told=_earlier(way.told, told_at))}
                 record = replace(record, powerserver=way.snapshot, state=way.snapshot.state, heard=said, ways=ways)
                 return self._known(told, record, occasion, note, is_new=is_new)
         if any(way.side == POWERSERVER for way in record.ways.values()):
             return Wait(reason=UNDER_WAY)
-        has = record.powerserver
-        if has is not None and told.is_like(replace(has, other=None), same=is_same_state(told, has)):
-            record = replace(record, accepted=record.accepted and _earlier(record.accepted, said))
+        record = _dated(told, said, record)
         overtaken = self._overtaken(told, said, record)
         if overtaken is not None:
             return Hold(reason=overtaken, memory=record.written_down(), note=note)
@@ -331,6 +330,24 @@ class Appointment:
         return Go(values=values, memory=replace(record, ways=ways).written_down(), note=note)
 
 
+def _dated(told: Snapshot, said: float | None, record: Record) -> Record:
+    """Return the record with an earlier acceptance, where PowerServer has told of what it took before its answer.
+
+    What it told before the acceptance before that one was the same state, and not this change.
+    """
+    has = record.powerserver
+    if has is None or record.accepted is None or not _is_after(said, record.accepted_before):
+        return record
+    if not told.is_like(replace(has, other=None), same=is_same_state(told, has)):
+        return record
+    return replace(record, accepted=_earlier(record.accepted, said))
+
+
 def _earlier(one_: float | None, other: float | None) -> float | None:
     """Return the earlier of two moments that may not be known."""
-    return min((moment for moment in (one_, other) if moment is not None), default=None)
+    return min((each for each in (one_, other) if each is not None), default=None)
+
+
+def _is_after(one_: float | None, other: float | None) -> bool:
+    """Say whether a moment that is known lies after one that may not be."""
+    return one_ is not None and (other is None or one_ > other)

@@ -82,8 +82,9 @@ class Record:
     heard: float | None = None
     #: The version of Blume's that was dealt with last.
     done: str | None = None
-    #: When PowerServer last accepted something, by its own clock.
+    #: When PowerServer last accepted something, and something before that, by its own clock.
     accepted: float | None = None
+    accepted_before: float | None = None
     #: The resource that Blume itself named last.
     resource: str | None = field(default=None, repr=False)
     placer: str | None = field(default=None, repr=False)

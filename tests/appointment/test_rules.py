@@ -193,6 +193,19 @@ def test_what_powerserver_told_of_the_move_is_older_than_what_it_tells_next_when
     assert (change(echo), change(later)) == ("numbered", "confirmed")
 
 
+def test_what_powerserver_told_when_it_had_the_same_time_once_before_dates_nothing():
+    story = Story()
+    story.blume("proposed")
+    first = story.now + timedelta(seconds=30)
+    story.blume("proposed", TEN)
+    story.blume("proposed", NINE)
+
+    echo = story.powerserver("PENDING", priority=("SCHEDULED STATUS",), said_at=first.isoformat())
+    later = story.powerserver("CONFIRMED", event="S15", said_at=(first + timedelta(seconds=5)).isoformat())
+
+    assert (change(echo), change(later)) == ("numbered", rules.SUPERSEDED)
+
+
 def test_where_powerserver_s_clock_is_not_known_the_newer_of_both_edits_counts():
     story = Story()
     story.blume("proposed")
