@@ -56,9 +56,9 @@ CODES: Mapping[str, Explanation] = _codes(
     ),
     (
         "FORM_KIND_UNKNOWN",
-        "The kind of the form has no row in tables/documents.csv, so its section is not known.",
+        "The kind of the form has no row in tables/documents.csv, or its row has the via of another channel.",
         "Questionnaire.code of urn:blume:form-kind is SURVEY",
-        "Add the row, deploy the channel, and reprocess.",
+        "Add the row, deploy, reprocess. Another via: add the file to the folder forms:, and let Blume send it again.",
     ),
     (
         "FORM_QUESTIONNAIRE",

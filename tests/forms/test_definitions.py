@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 
 from host.site import kinds
+from messages.problem import Problems
 from simulators.document_viewer import DOCUMENTS, DocumentViewer
 from tests.cli.console_script import edit, wait_until
 from tests.forms import form_kit, pdf_kit
+from transformers.base import Given
 from transformers.form_to_hl7 import FormToHl7
 from transformers.mapping_check import check_mapping
 from transformers.mapping_site import load_site
@@ -127,3 +130,19 @@ def test_what_is_read_must_be_the_form_that_was_asked_for_and_valid(site, change
     assert mapping.missing(mapping.load(body)) == [canonical]
     assert mapping.learn(canonical, json.dumps({**form, **change}).encode()) is learned
     assert mapping.missing(mapping.load(body)) == ([] if learned else [canonical])
+
+
+def test_a_form_that_turns_out_to_go_another_way_is_parked_and_not_sent_by_this_one(site):
+    edit(site / "tables/documents.csv", "CLINICAL,study,CLINICAL,MDM", "CLINICAL,study,CLINICAL,DICOM")
+    edit(site / form_kit.MAPPING, form_kit.QUESTIONNAIRE, f"{form_kit.QUESTIONNAIRE}  read_from: omegaai\n")
+    mapping = transformer(checked(site))
+    body, form = without_its_form("qr-1")
+    (admission,) = mapping.admit(mapping.check(body))
+    mapping.learn(f"{form['url']}|{form['version']}", json.dumps(form).encode())
+    given = Given(
+        now=datetime(2025, 11, 20, tzinfo=UTC), control_id="1", destination="powerserver", focus=admission.focus,
+        values={"change": "new", "version": "1", "document": "qr-1.v1"},
+    )  # fmt: skip
+
+    with pytest.raises(Problems, match="FORM_KIND_UNKNOWN"):
+        mapping.transform(mapping.load(body), given)
