@@ -21,9 +21,10 @@ def ours(tmp_path_factory):
         yield at
 
 
-@pytest.fixture(scope="module")
-def stock(tmp_path_factory):
-    with door(tmp_path_factory.mktemp("stock"), "stock") as at:
+@pytest.fixture
+def stock(tmp_path):
+    """One for each attack: it keeps what an earlier one has cost it."""
+    with door(tmp_path / "stock", "stock") as at:
         assert hostile.is_served(at.port)
         yield at
 
