@@ -304,6 +304,8 @@ class Appointment:
             return Hold(reason=reason, memory=record.written_down(), note=note)
         is_first = record.state is State.NONE
         has = replace(told.over(record.powerserver), state=cell.to)
+        if change is Change.RESCHEDULE:
+            has = replace(has, other=None)  # Blume's comment is written anew (T14): that it tells of it is no change
         record = replace(record, powerserver=has, state=cell.to)
         known = record.blume.resource if record.blume is not None else record.resource
         moved_to = told.resource if None not in (told.resource, known) and told.resource != known else None

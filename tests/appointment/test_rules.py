@@ -126,6 +126,16 @@ def test_another_note_alone_is_a_modification_and_leaves_the_state():
     assert (change(said), said.values["state"], story.state) == ("modify", "CONFIRMED", "CONFIRMED")
 
 
+def test_the_comment_that_is_written_where_staff_want_another_time_comes_back_as_an_echo():
+    story = Story()
+    story.blume("proposed")
+    story.powerserver("CONFIRMED")
+    story.powerserver("RESCHEDULE")
+
+    assert change(story.blume("proposed", other=("CT01", "needs reschedule"))) == rules.ECHO
+    assert change(story.blume("proposed", TEN, other=("CT01", "needs reschedule"))) == "reschedule"
+
+
 def test_powerserver_moves_an_appointment_and_blume_s_echo_moves_nothing():
     story = Story()
     story.blume("proposed")
