@@ -36,10 +36,13 @@ WINDOW = 64
 LOOK = 1.0
 #: Messages that a worker claims in one commit at most, each of another lane.
 RUN = 16
-#: Seconds that the answers of a run may wait for their commit: a slow destination gets runs of one.
+#: Seconds that a run should take: a slow destination gets runs of one. Answers wait for a commit at most twice that.
 RUN_WITHIN = 0.05
 #: Seconds of sending below which a run is not divided among idle workers: each part would cost a commit of its own.
 UNDIVIDED = 0.01
+#: Sends of which the quickest tells how quick a destination is. The others may have waited for this very process, and
+#: would make runs short, and commits many, just when there is most to do.
+LATELY = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,8 @@ class Runner:
         self._busy: dict[int, Work] = {}
         #: Workers that have nothing to do.
         self._idle: deque[asyncio.Future[None]] = deque()
-        #: Seconds that the destination took for an answer lately.
-        self._pace = RUN_WITHIN
+        #: Seconds that answers took lately.
+        self._paces: deque[float] = deque([RUN_WITHIN], LATELY)
         self._stopping = False
         self._said: tuple[str, str | None] = ("", None)
 
@@ -157,18 +160,19 @@ class Runner:
                 self._busy[work.delivery.lane] = work
                 self._ahead.append(work)
         share = -(-len(self._ahead) // self._destination.policy.connections)
-        quick = min(len(self._ahead), int(UNDIVIDED / self._pace))
-        run = [self._ahead.popleft() for _ in range(min(max(share, quick), self._longest_run()))]
+        pace = min(self._paces)
+        quick = min(len(self._ahead), int(UNDIVIDED / pace))
+        run = [self._ahead.popleft() for _ in range(min(max(share, quick), self._longest_run(pace)))]
         if self._ahead:
             self.ring()
         return run
 
-    def _longest_run(self) -> int:
+    def _longest_run(self, pace: float) -> int:
         if self._destination.policy.hold_unanswered or not self._breaker.is_closed:
             return 1  # what is claimed and not sent must not look as if it had left
         if self._channel.is_heavy:
             return 1  # a run of large messages would be a commit that everybody waits for
-        return max(1, min(RUN, int(RUN_WITHIN / self._pace)))
+        return max(1, min(RUN, int(RUN_WITHIN / pace)))
 
     async def _wait(self) -> bool:
         """Wait for the bell, or for the time to look again. False when it is time to stop."""
@@ -261,11 +265,12 @@ class Runner:
     async def _send(self, line: DestinationConnector, jobs: list[_Job]) -> list[_Answer]:
         policy, siblings = self._destination.policy, len(self._channel.destinations) > 1
         answers: list[_Answer] = []
+        since = time.monotonic()
         for position, job in enumerate(jobs):
             if position and self._stopping:
                 await self._give_back(answers, jobs[position:], "the channel was stopped before it was sent")
                 return []
-            began = _idle_time()
+            began = time.monotonic()
             try:
                 reply = await line.send(job.prepared.encoded or b"", job.prepared.control_id or "")
             except OSError as error:
@@ -281,7 +286,11 @@ class Runner:
             await self._say("connected")
             step = verdict.answered(policy, job.work, reply, siblings=siblings)
             answers.append(_Answer(job.work, job.prepared.settle(self._channel, job.work, step, reply)))
-            self._pace += (_idle_time() - began - self._pace) / 8
+            ended = time.monotonic()
+            self._paces.append(max(ended - began, UNDIVIDED / RUN))
+            if ended - since > 2 * RUN_WITHIN:
+                await self._commit(answers)
+                answers, since = [], ended
         return answers
 
     async def _give_back(self, answers: list[_Answer], jobs: list[_Job], reason: str) -> None:
@@ -355,15 +364,6 @@ class Runner:
 
     def _names(self) -> dict[str, object]:
         return {"channel": self._channel.name, "destination": self._destination.name}
-
-
-def _idle_time() -> float:
-    """Return seconds in which this thread had nothing to do.
-
-    An answer is read when the loop comes to it. What the loop does meanwhile for others does not make a destination
-    slow; taken for that, it would make runs short, and commits many, just when there is most to do.
-    """
-    return time.monotonic() - time.thread_time()
 
 
 def _committed(prepared: Prepared) -> Prepared:
