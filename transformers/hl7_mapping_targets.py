@@ -210,7 +210,8 @@ class Targets:
         depth = name.count(".")
         found |= {
             "at": desk.at(where), "name": name, "to": target.steps, "many": target.many, "actions": actions or only,
-            "when": when, "tests": [], "required": rule.required == "true", "removes": depth == 1 and "from" in found,
+            "when": when, "tests": [], "required": rule.required == "true",
+            "removes": depth == 1 and "literal" not in found,
         }  # fmt: skip
         line.plan["rules"].append(found)
         certain = when is None and ("literal" in found or rule.required == "true" or rule.default is not None)
@@ -224,10 +225,20 @@ class Targets:
             return None
         word = "value" if rule.value is not None else "site"
         place = (*where, word) if (*where, word) in self.desk.document else where
+        if rule.value == NULL:
+            return self._null(place, name)
         text = rule.value if rule.value is not None else self.desk.site_value(place, rule.site or "")
         if text is None or not self._fits_text(place, str(text), target, name):
             return None
         return {"literal": typed(target.type, str(text)), "source": "value" if rule.site is None else rule.site}
+
+    def _null(self, where: Where, name: str) -> Plan | None:
+        """Return what removes an element."""
+        if name.count(".") > 1:
+            words = f"{name} is inside an element, and only a whole element of the resource can be removed"
+            self.desk.add("E464", where, words, f"remove {'.'.join(name.split('.')[:2])}")
+            return None
+        return {"null": True, "source": "value"}
 
     def _fits_text(self, where: Where, text: str, target: Target, name: str, row: str = "") -> bool:
         """Say whether a text of the file can stand in an element; a problem is noted when not."""
@@ -300,6 +311,10 @@ class Targets:
     def _when(self, where: Where, when: Any) -> tuple[list[str] | None, list[Any] | None]:
         """Return the actions, and the condition, of a `when:`."""
         return self.sources.when((*where, "when"), when, self.events)
+
+
+#: As HL7 writes that a value is removed (v2.5.1 chapter 2, 2.5.3).
+NULL = '""'
 
 
 def _a(type_name: str) -> str:

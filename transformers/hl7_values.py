@@ -121,6 +121,8 @@ def rule(plan: Plan, tables: Plan) -> Give:
     if "literal" in plan:
         literal = plan["literal"]
         return lambda *_: [literal]
+    if "null" in plan:
+        return lambda *_: [DELETED]
     gives = [source(one) for one in plan["from"]]
     convert = _converter(plan, tables)
     default = [plan["default"]] if plan["default"] is not None else []
