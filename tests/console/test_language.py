@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import re
 from html.parser import HTMLParser
 
 import pytest
 
-from console import language
+from console import language, passwords
 
 from .conftest import ROOT
 from .texts import CONSOLE, visible_texts
@@ -152,3 +153,8 @@ def test_numbers_and_counts_are_in_the_readers_language(app):
 
 def test_the_wheel_holds_the_translations():
     assert list((ROOT / "console" / "translations" / "pt_BR").glob("*.po"))
+
+
+@pytest.mark.parametrize("module", [passwords, language])
+def test_the_examples_in_the_docstrings_are_true(module):
+    assert doctest.testmod(module).failed == 0

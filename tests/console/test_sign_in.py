@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import doctest
 import hashlib
 import re
 import time
@@ -11,7 +10,7 @@ import time
 import pytest
 
 from channels.control import Control
-from console import language, passwords, sessions
+from console import passwords, sessions
 from console.access import Visitor
 from console.app import OpenOffLoopback, create_app, make_server
 from console.sessions import Sessions
@@ -394,8 +393,3 @@ def test_off_this_machine_the_cookie_is_bound_to_the_host_and_to_tls(outside, an
     assert client.get("/", **base).status_code == 200
     for elsewhere in ("https://console.clinic.example:8443", "https://clinic.example", "https://127.0.0.1"):
         assert client.get("/", base_url=elsewhere).status_code == 400
-
-
-@pytest.mark.parametrize("module", [passwords, language])
-def test_the_examples_in_the_docstrings_are_true(module):
-    assert doctest.testmod(module).failed == 0
