@@ -102,6 +102,7 @@ def test_watch_runs_again_after_a_change_and_tells_a_broken_site_without_ending(
             for line in said:
                 if "tests passed" in line:
                     break
-        finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+            assert process.wait(10) == 130
+        finally:
+            process.kill()
