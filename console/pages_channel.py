@@ -40,7 +40,7 @@ class Hour:
 @needs("viewer")
 def page(name: str) -> str:
     """Show one channel."""
-    return render_template("channel.html", **_view(name), notes=notes.take(), difference=None, reached=None)
+    return render_template("channel.html", **_view(name), notes=notes.take(), **_NOTHING)
 
 
 @pages.get("/channels/<name>.json")
@@ -113,9 +113,19 @@ def difference(name: str) -> str:
         lines = desk().works.difference(name)
     except CannotTell as error:
         problem = str(error)
-    return render_template(
-        "channel.html", **view, notes=[], difference={"lines": lines, "problem": problem}, reached=None
-    )
+    return _shown(view, difference={"lines": lines, "problem": problem})
+
+
+@pages.post("/channels/<name>/replay")
+@needs("analyst")
+def replay(name: str) -> str:
+    """Show what the file on disk would make of the newest messages; nothing is sent."""
+    view, lines, problem = _view(name), None, None
+    try:
+        lines = desk().works.replay(name)
+    except CannotTell as error:
+        problem = str(error)
+    return _shown(view, replayed={"lines": lines, "problem": problem})
 
 
 @pages.post("/channels/<name>/reach")
@@ -127,5 +137,12 @@ def reach(name: str) -> str:
         found = desk().works.reach(name)
     except CannotTell as error:
         problem = str(error)
-    reached = {"found": found, "problem": problem}
-    return render_template("channel.html", **view, notes=[], difference=None, reached=reached)
+    return _shown(view, reached={"found": found, "problem": problem})
+
+
+#: What was found out for a page; nothing yet.
+_NOTHING: dict[str, Any] = {"difference": None, "reached": None, "replayed": None}
+
+
+def _shown(view: dict[str, Any], **found: Any) -> str:
+    return render_template("channel.html", **view, notes=[], **{**_NOTHING, **found})

@@ -51,6 +51,9 @@ class Works(Protocol):
     def difference(self, channel: str) -> list[str]:
         """Return how the file on disk differs from the revision that runs, as lines of a diff."""
 
+    def replay(self, channel: str) -> list[str]:
+        """Map the newest messages anew by the file on disk; return how they differ, in words. Nothing is sent."""
+
     def specification(self, channel: str) -> dict[str, Any]:
         """Return the mapping file as its specification (transformers/mapping_spec.py)."""
 
@@ -76,4 +79,4 @@ class NoWorks:
     def _none(self, *_: object, **__: object) -> Any:
         raise CannotTell("nothing can be found out here")
 
-    difference = specification = tests = would = reach = resend = test_alerts = _none
+    difference = replay = specification = tests = would = reach = resend = test_alerts = _none

@@ -16,6 +16,7 @@ from host.command_channel import channel_row, fit_file
 from host.command_line import (
     EXIT_FINDINGS,
     EXIT_INTERRUPTED,
+    Failure,
     complete_channel,
     json_option,
     print_json,
@@ -23,6 +24,7 @@ from host.command_line import (
     suggestion,
 )
 from host.command_site import Time
+from host.deploying import on_disk
 from host.logs import write_logs
 from host.progress import tracked
 from host.replaying import Trial, as_json_parts, lines
@@ -37,8 +39,8 @@ LAST = 500
 @click.command()
 @click.argument("channel", shell_complete=complete_channel)
 @click.option(
-    "--with", "file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The changed mapping file.",
+    "--with", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The changed mapping file.  [default: the channel's file of the site]",
 )  # fmt: skip
 @click.option("--last", type=click.IntRange(1), help=f"So many of the newest messages.  [default: {LAST}]")
 @click.option("--since", type=Time(), help="Messages received since then, such as 2025-11-20T15:30:00-03:00.")
@@ -49,7 +51,7 @@ LAST = 500
 @json_option
 def replay_command(
     channel: str,
-    file: Path,
+    file: Path | None,
     last: int | None,
     since: datetime | None,
     after: str | None,
@@ -62,6 +64,7 @@ def replay_command(
 
     MSH-7 and MSH-10, which the host writes, do not count. Exit code 1 when anything differs, 0 when all is the same.
     """
+    file = file or _on_disk(site, channel)
     changed = fit_file(site, file)
     if changed.channel != channel:
         raise click.UsageError(f"{file} is of the channel {changed.channel}, not of {channel}.")
@@ -82,6 +85,13 @@ def replay_command(
         if values:
             _note_reading(channel, len(numbers))
         sys.exit(_replay(Trial(store.connection, changed, destination), numbers, values=values, as_json=as_json))
+
+
+def _on_disk(site: Path, channel: str) -> Path:
+    found = on_disk(site, channel)
+    if found is None:
+        raise Failure(EXIT_FINDINGS, f"there is no file of the channel {channel} in {site}")
+    return found.path
 
 
 def _note_reading(channel: str, count: int) -> None:

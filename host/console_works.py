@@ -15,6 +15,8 @@ from console.works import CannotTell, Reached, Told, Would
 
 #: Seconds that a page waits; a check of a large site takes two or three.
 PATIENCE = 60.0
+#: Messages that a page lets a changed file map anew.
+REPLAYED = "200"
 _FINE = (0, 1, 4)  # done, findings, peer unreachable
 
 
@@ -28,6 +30,10 @@ class CommandWorks:
     def difference(self, channel: str) -> list[str]:
         """See `console.works.Works`."""
         return self._run("diff", channel).decode("utf-8", "replace").splitlines()
+
+    def replay(self, channel: str) -> list[str]:
+        """See `console.works.Works`."""
+        return self._run("replay", channel, "--last", REPLAYED).decode("utf-8", "replace").splitlines()
 
     def specification(self, channel: str) -> dict[str, Any]:
         """See `console.works.Works`."""

@@ -24,6 +24,7 @@ FORMS = {
     "/messages/{refused}/act": {"act": "retry"},
     "/messages/{refused}/read": {"reason": "asked by the clinic"},
     "/channels/blume-appointment/difference": {},
+    "/channels/blume-appointment/replay": {},
     "/channels/blume-appointment/reach": {},
     "/jobs/{number}/act": {"act": "retry"},
     "/shares/{number}/act": {"act": "retry"},

@@ -42,6 +42,9 @@ class Works(NoWorks):
     def difference(self, channel):
         return ["--- revision a", "+++ file", "-  PID-8: U", "+  PID-8: F"]
 
+    def replay(self, channel):
+        return ["412 messages: 398 same, 14 differ, all in PID-8", "0 new errors"]
+
 
 @pytest.fixture
 def works():
@@ -244,6 +247,12 @@ def test_the_running_revision_is_compared_with_the_file_on_disk(client, csrf):
 
     assert '<span class="minus">-  PID-8: U</span>' in page
     assert '<span class="plus">+  PID-8: F</span>' in page
+
+
+def test_the_newest_messages_are_mapped_by_the_file_on_disk_and_what_differs_is_said(client, csrf):
+    page = text_of(client.post("/channels/blume-appointment/replay", data={"csrf": csrf}).text)
+
+    assert "412 messages: 398 same, 14 differ, all in PID-8" in page
 
 
 def test_connections_are_tested_and_each_is_said(client, csrf):

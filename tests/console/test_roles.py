@@ -30,6 +30,7 @@ TABLE = {
     "GET /channels/<name>": "viewer",
     "GET /channels/<name>.json": "viewer",
     "POST /channels/<name>/difference": "analyst",
+    "POST /channels/<name>/replay": "analyst",
     "POST /channels/<name>/reach": "operator",
     "GET /errors": "viewer",
     "GET /errors.json": "viewer",

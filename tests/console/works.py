@@ -22,6 +22,9 @@ class Works(NoWorks):
     def difference(self, channel):
         return ["--- revision a1b2c3d4e5f6", "+++ mappings/blume-appointment.yaml", "-  PID-8: U", "+  PID-8: F"]
 
+    def replay(self, channel):
+        return ["412 messages: 398 same, 14 differ, all in PID-8", "0 new errors"]
+
     def reach(self, channel):
         return [Reached(destination="powerserver", problem=None), Reached(destination="b", problem="refused")]
 

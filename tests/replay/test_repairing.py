@@ -106,6 +106,7 @@ def test_the_console_finds_out_by_the_same_commands(running):
     assert (would.message, would.becomes) == (message, "parked")
     assert isinstance(would, Would)
     assert works.difference(CHANNEL) == []
+    assert any("0 new errors" in line for line in works.replay(CHANNEL))
     copy = works.resend(message, bundle(1), by="anna", reason=None)
     assert copy != message
     assert works.specification(CHANNEL)["channel"] == CHANNEL

@@ -168,6 +168,12 @@ def test_only_the_newest_and_only_those_behind_one(running):
     assert none.code == 0
 
 
+def test_without_a_file_it_is_the_channel_s_own_on_disk(running):
+    running.deliver(bundle(1), bundle(2))
+
+    assert running.command("replay", CHANNEL).out == "2 messages: 2 same, 0 differ, 0 new errors\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -175,7 +181,7 @@ def test_only_the_newest_and_only_those_behind_one(running):
         ([CHANNEL, "--with", "{file}", "--destination", "powersever"], 2, "did you mean 'powerserver'?"),
         ([CHANNEL, "--with", "{file}", "--after", "01NOSUCH"], 2, "no message 01NOSUCH"),
         ([CHANNEL, "--with", "{file}", "--since", "yesterday"], 2, "is no time"),
-        ([CHANNEL], 2, "--with"),
+        (["appointment-to-nowhere"], 1, "there is no file of the channel appointment-to-nowhere"),
     ],
 )
 def test_a_wrong_call_is_answered_with_what_is_meant(running, arguments, code, said):
