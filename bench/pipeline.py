@@ -72,8 +72,7 @@ class Bench:
         time.sleep(SETTLE)
         spent = cpu_seconds(pids) - before
         receipts = system.sink.take()
-        # A comparison by the clock may have begun in a process of its own.
-        assert set(pids) <= set(system.pids()), f"a process of the {system.name} was started again"
+        assert system.pids() == pids, f"a process of the {system.name} was started again"
         wrong = unlike(log.numbers, receipts.numbers)
         assert not wrong, f"the {system.name}: {wrong}"
         return _figures(log, receipts, spent, memory)

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import orjson
 
-from bench.processes import HOUSE, family, first_line, leave, pipes, python
+from bench.processes import HOUSE, command_of, family, first_line, leave, pipes, python
 from bench.sink import Receipts, read_receipts
 from store.connection import connect
 
@@ -137,8 +137,10 @@ class Host:
         raise ChildProcessError(f"the host did not start:\n{self._said.read_text('utf-8', 'replace')}")
 
     def pids(self) -> list[int]:
-        """Return the front door and all that it started."""
-        return family(self.process.pid)
+        """Return the front door and the roles that it started, without those that find something out and end."""
+        commands = {pid: command_of(pid) for pid in family(self.process.pid)}
+        lasting = [pid for pid, words in commands.items() if " role " in words and " role verify" not in words]
+        return [self.process.pid, *lasting]
 
     def stop(self) -> int:
         """End it in order; return how many deliveries are SENT.
