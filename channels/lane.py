@@ -333,7 +333,7 @@ class Runner:
                 break
             except Unavailable as error:
                 attempt += 1
-                log.error("the store cannot be written", extra={**self._names(), "error": str(error)})  # noqa: TRY400
+                log.error("the store cannot be written", extra={**self._names(), "error": str(error)})  # noqa: TRY400 - it is tried again
                 await asyncio.sleep(wait_before(attempt, (0.2, 5.0)))
         self._release(answer.work for answer in answers)
         for answer in answers:
