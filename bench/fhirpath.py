@@ -1,19 +1,17 @@
 """Time of the FHIRPath of one appointment message: 25 paths over names that are evaluated once.
 
-python bench/fhirpath.py        prints: 25 paths 31.4 µs   (best of 40 runs of 300 messages' worth)
+python -m bench.fhirpath        prints: 25 paths 31.4 µs   (best of 40 runs of 300 messages' worth)
 """
 
 import json
-import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from timeit import repeat
 
-HOUSE = Path(__file__).parents[1]
-sys.path.insert(0, str(HOUSE))
+from transformers.fhir_path import Scope, compile_path
+from transformers.fhir_path_parse import parse
 
-from transformers.fhir_path import Scope, compile_path  # noqa: E402 - the rooms are found first
-from transformers.fhir_path_parse import parse  # noqa: E402 - the rooms are found once the path is set
+HOUSE = Path(__file__).parents[1]
 
 NAMES = {
     "appt": "Bundle.entry.resource.ofType(Appointment).first()",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import http.client
 import multiprocessing
 import os
@@ -19,7 +20,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.synchronize import Event as EventType
 from pathlib import Path
 
@@ -89,10 +90,10 @@ def fill(folder: Path, channels: int, messages: int) -> None:
     store.close()
 
 
-def waited(page: Page, act: object) -> float:
+def waited(page: Page, act: Callable[[], object]) -> float:
     """Return the seconds that a person waits: until the page that `act` asked for has loaded."""
     begin = time.perf_counter()
-    act()  # type: ignore[operator]
+    act()
     page.wait_for_load_state("load")
     return time.perf_counter() - begin
 
@@ -106,7 +107,7 @@ def measure(stores: Mapping[int, Path], times: int) -> dict[tuple[str, int], lis
         page = browser.new_page()
         for n in range(-WARM, times):
             for messages, address in addresses.items():
-                channels = waited(page, lambda address=address: page.goto(address))
+                channels = waited(page, functools.partial(page.goto, address))
                 page.fill("#q", f"ACC{1 + n % messages * 7919 % messages}")
                 search = waited(page, lambda: _search(page))
                 assert page.locator("tbody tr").count() == 1
@@ -150,11 +151,11 @@ def at_the_door(pages: int, seconds: float) -> tuple[float, float]:
     return p(answers[False], 0.99), p(answers[True], 0.99)
 
 
-def _post(host: RunningHost, number: object, seconds: float) -> list[float]:
+def _post(host: RunningHost, number: Iterator[int], seconds: float) -> list[float]:
     link, times = http.client.HTTPConnection("127.0.0.1", host.fhir_port, timeout=30), []
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
-        body = make_bundle(next(number))  # type: ignore[call-overload]
+        body = make_bundle(next(number))
         begin = time.perf_counter()
         link.request("POST", "/fhir", body, {"Content-Type": "application/fhir+json"})
         answer = link.getresponse()

@@ -1,21 +1,18 @@
-"""What reading and validating the sample appointment request costs: `python bench/validation.py`.
+"""What reading and validating the sample appointment request costs: `python -m bench.validation`.
 
 Prints `validation_us median … p99 …`, then the split. The machine's own pace comes first: the time of a fixed loop.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median, quantiles
 
+from transformers import fhir_invariants, fhir_references, fhir_shape
+from transformers.fhir_json import load_strict
+from transformers.fhir_validation import validate
+
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from transformers import fhir_invariants, fhir_references, fhir_shape  # noqa: E402 - the rooms are found once the path is set
-from transformers.fhir_json import load_strict  # noqa: E402 - the rooms are found once the path is set
-from transformers.fhir_validation import validate  # noqa: E402 - the rooms are found once the path is set
-
 BODY = (ROOT / "mappings" / "samples" / "appointment-request.json").read_bytes()
 ROUNDS = 3000
 

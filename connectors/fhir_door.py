@@ -49,12 +49,9 @@ async def serve(settings: FhirListener, intake: Intake, ready: Callable[[str], N
         record=recorder.record,
     )
     server = Server(_configuration(settings, _router(settings, intake, address, guard), limits), lambda: ready(address))
-    running = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        await asyncio.shield(running)
+        await server.serve_at(listening)
     except asyncio.CancelledError:
-        server.should_exit = True
-        await running
         await recorder.finish()
         raise
     finally:

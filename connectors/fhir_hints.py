@@ -51,13 +51,8 @@ class Hints:
             log_config=None, log_level="warning", proxy_headers=False, server_header=False, limit_concurrency=64,
         )  # fmt: skip
         server = Server(configuration, lambda: opened(address_of(listening)))
-        running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            await asyncio.shield(running)
-        except asyncio.CancelledError:
-            server.should_exit = True
-            await running
-            raise
+            await server.serve_at(listening)
         finally:
             listening.close()
 

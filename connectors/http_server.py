@@ -23,6 +23,16 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def serve_at(self, listening: socket.socket) -> None:
+        """Serve until cancelled; what is being answered then is answered."""
+        running = asyncio.create_task(self.serve(sockets=[listening]))
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.should_exit = True
+            await running
+            raise
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._opened()

@@ -230,6 +230,26 @@ def app(site):
     app.extensions["desk"].reader.close()
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    from .browsers import ARGUMENTS, CHROMIUM
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def address(app):
+    from .browsers import served
+
+    with served(app) as address:
+        yield address
+
+
 @pytest.fixture
 def client(app):
     return app.test_client()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from channels.control import Control
 from console.app import create_app
@@ -13,18 +12,10 @@ from messages.health import Mark
 from store import alerts
 
 from . import test_appointments, test_job_pages
-from .browsers import ARGUMENTS, CHROMIUM, assert_accessible, opened, served, show
+from .browsers import assert_accessible, opened, show
 from .conftest import describe, explain
 from .test_health_pages import DRIFT, LONGER, compare, examine, finding
 from .works import RULES, Works
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -35,12 +26,6 @@ def app(site):
     )  # fmt: skip
     yield app
     app.extensions["desk"].reader.close()
-
-
-@pytest.fixture
-def address(app):
-    with served(app) as address:
-        yield address
 
 
 share = test_job_pages.share

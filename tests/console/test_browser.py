@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from channels.control import Control
 from console import passwords
@@ -11,17 +11,9 @@ from console.app import create_app
 from messages.lifecycle import Event, Status
 from store import accounts, audit, reads
 
-from .browsers import ARGUMENTS, CHROMIUM, assert_accessible, opened, served, show
+from .browsers import assert_accessible, opened, show
 from .conftest import MRN, SURNAME, acknowledgement, describe, explain
 from .works import RULES, Works
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -32,12 +24,6 @@ def app(site):
     )  # fmt: skip
     yield app
     app.extensions["desk"].reader.close()
-
-
-@pytest.fixture
-def address(app):
-    with served(app) as address:
-        yield address
 
 
 @pytest.fixture
